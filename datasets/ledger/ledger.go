@@ -1,0 +1,266 @@
+// Package ledger is the vocabulary of the field: creditor, debtor, invoice,
+// payment, contact, engagement, case, rating, event, decision. It knows
+// nothing of files, databases or models and imports only the standard library.
+//
+// Money is a whole number of cents of a currency. A moment is a time.Time in
+// UTC; a day is a Day, a date without a zone, read in the debtor's zone.
+package ledger
+
+import (
+	"errors"
+	"time"
+)
+
+// Sentinels that callers branch on.
+var (
+	ErrNotFound = errors.New("ledger: not found")
+	ErrConflict = errors.New("ledger: conflict")
+)
+
+// Key names one debtor of one creditor.
+type Key struct{ Creditor, Debtor string }
+
+// Kind tells a business from a consumer; the law differs.
+type Kind string
+
+// The two kinds of debtor.
+const (
+	Business Kind = "business"
+	Consumer Kind = "consumer"
+)
+
+// Channel is a way to reach a debtor.
+type Channel uint8
+
+// The channels, in the order in which every per-channel list of five is kept.
+const (
+	Email Channel = iota
+	SMS
+	WhatsApp
+	Letter
+	Phone
+	Channels = 5 // how many there are
+)
+
+// ChannelNames are the wire names of the channels, by their number.
+var ChannelNames = [Channels]string{"email", "sms", "whatsapp", "letter", "phone"}
+
+// String returns the wire name.
+func (c Channel) String() string { return ChannelNames[c] }
+
+// ParseChannel returns the channel of a wire name, and whether there is one.
+func ParseChannel(s string) (Channel, bool) {
+	for i, n := range ChannelNames {
+		if n == s {
+			return Channel(i), true
+		}
+	}
+	return 0, false
+}
+
+// Tone is how a contact speaks, from a friendly reminder to a formal notice.
+type Tone uint8
+
+// The tones, mildest first.
+const (
+	Friendly Tone = iota
+	Neutral
+	Formal
+	Tones = 3 // how many there are
+)
+
+// ToneNames are the wire names of the tones, by their number.
+var ToneNames = [Tones]string{"friendly", "neutral", "formal"}
+
+// String returns the wire name.
+func (t Tone) String() string { return ToneNames[t] }
+
+// ParseTone returns the tone of a wire name, and whether there is one.
+func ParseTone(s string) (Tone, bool) {
+	for i, n := range ToneNames {
+		if n == s {
+			return Tone(i), true
+		}
+	}
+	return 0, false
+}
+
+// Methods are the payment methods that a vector keeps apart; any other counts
+// as "other", which is not among them.
+var Methods = [6]string{"transfer", "app", "card", "direct_debit", "cash", "link"}
+
+// Day is a date without zone, counted in days since 1970-01-01.
+type Day int32
+
+// DayOf returns the date of t in loc.
+func DayOf(t time.Time, loc *time.Location) Day {
+	y, m, d := t.In(loc).Date()
+	return Day(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
+}
+
+// ParseDay reads an ISO 8601 date such as 2026-03-04.
+func ParseDay(s string) (Day, error) {
+	t, err := time.Parse(time.DateOnly, s)
+	if err != nil {
+		return 0, err
+	}
+	return Day(t.Unix() / 86400), nil
+}
+
+// UTC returns midnight UTC of the day.
+func (d Day) UTC() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
+
+// In returns the start of the day in loc: midnight, or the first moment after
+// it where a zone skips midnight.
+func (d Day) In(loc *time.Location) time.Time {
+	y, m, day := d.UTC().Date()
+	return time.Date(y, m, day, 0, 0, 0, 0, loc)
+}
+
+// Weekday returns the day of the week.
+func (d Day) Weekday() time.Weekday { return d.UTC().Weekday() }
+
+// String returns the ISO 8601 date.
+func (d Day) String() string { return d.UTC().Format(time.DateOnly) }
+
+// MarshalText writes the ISO 8601 date.
+func (d Day) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads an ISO 8601 date.
+func (d *Day) UnmarshalText(b []byte) (err error) {
+	*d, err = ParseDay(string(b))
+	return err
+}
+
+// Debtor is what is known of a debtor from ObservedAt on.
+type Debtor struct {
+	Creditor, ID string
+	Kind         Kind
+	Language     string // nl, fr, en, …
+	Timezone     string // IANA name; empty: the creditor's
+	Country      string // ISO 3166 alpha-2
+	Postcode     string
+	Sector       string // NACE-BEL or SBI code
+	CreatedAt    time.Time
+	ObservedAt   time.Time
+}
+
+// Reach is what is known of one channel of one debtor from ObservedAt on.
+type Reach struct {
+	Creditor, Debtor string
+	Channel          Channel
+	Reachable        bool
+	Consent          bool
+	OptedOut         bool
+	ObservedAt       time.Time
+}
+
+// Invoice is one bill.
+type Invoice struct {
+	Creditor, ID, Debtor string
+	IssuedAt             time.Time
+	DueOn                Day
+	Cents                int64 // never negative
+	Currency             string
+	CancelledAt          time.Time // zero while it stands
+}
+
+// Payment is money received on an invoice.
+type Payment struct {
+	Creditor, ID, Invoice, Debtor string
+	PaidAt                        time.Time
+	Cents                         int64 // never negative
+	Method                        string
+}
+
+// Contact is one message or call to a debtor.
+type Contact struct {
+	Creditor, ID, Debtor string
+	Decision             string // empty where it was not ours
+	Channel              Channel
+	Tone                 Tone
+	SentAt               time.Time
+	CostCents            int64
+	Invoices             []string
+}
+
+// Engagement is a sign that a debtor gave, or the fate of a contact.
+type Engagement struct {
+	Creditor, EventID, Debtor string
+	Contact                   string // empty where unknown
+	Channel                   Channel
+	HasChannel                bool
+	Kind                      string // delivered bounced opened viewed clicked replied answered unsubscribed complained
+	OccurredAt                time.Time
+	Precision                 string // date hour second
+	Machine                   bool
+}
+
+// Case is a state that changes what may be asked: dispute, payment_plan,
+// promise, insolvency, debt_mediation, legal, or hold (the creditor's own).
+type Case struct {
+	Creditor, ID, Debtor string
+	Invoice              string // empty: all of the debtor
+	Kind                 string
+	OpenedAt             time.Time
+	ExpiresOn            Day // 0: none
+	ClosedAt             time.Time
+	Outcome              string
+}
+
+// CaseKinds are the kinds of case that the engine knows.
+var CaseKinds = []string{"dispute", "payment_plan", "promise", "insolvency", "debt_mediation", "legal", "hold", "objection"}
+
+// Rating is a credit rating observed of a debtor.
+type Rating struct {
+	Creditor, Debtor string
+	ObservedAt       time.Time
+	Provider         string
+	Score            float64
+}
+
+// Rows is a set of rows of the typed tables: what a batch of events wrote, or
+// a part of the warehouse streamed at start.
+type Rows struct {
+	Debtors     []Debtor
+	Reach       []Reach
+	Invoices    []Invoice
+	Payments    []Payment
+	Contacts    []Contact
+	Engagements []Engagement
+	Cases       []Case
+	Ratings     []Rating
+}
+
+// Decision is one answer of the engine, as it is logged before it is given.
+type Decision struct {
+	Creditor, ID, Debtor string
+	DecidedAt            time.Time // the as-of moment, the decision's only clock
+	Arm                  string    // treatment or control
+	Action               string    // contact wait hold
+	Channel              Channel
+	SendAt               time.Time
+	Tone                 Tone
+	Propensity           float64
+	ModelID              string
+	Status               string // proposed approved rejected overridden superseded
+	IdempotencyKey       string
+	Answer               []byte // the JSON answer that was given
+	Candidates           []byte // the exact distribution over candidates, compact
+	Vector               []float64 // φ of the chosen candidate, what the learner updates with
+	Baseline             float64   // expected reward without contact
+}
+
+// Creditor is a tenant and how it wants to be served.
+type Creditor struct {
+	ID            string
+	Name          string
+	Country       string
+	Timezone      string
+	Currency      string
+	Autonomy      string // advise approve auto
+	ApprovalAbove int64  // cents; 0: none
+	ControlShare  float64
+	PolicyPack    string
+	Settings      []byte // JSON of value parameters and capacities
+}
