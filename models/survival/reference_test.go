@@ -1,0 +1,156 @@
+package survival
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+)
+
+// referenceDir returns the folder of reference results, which are not part of
+// the repository. Without it a test is skipped, but never in CI.
+func referenceDir(t testing.TB) string {
+	t.Helper()
+	dir := os.Getenv("RAPPEL_REFERENCE")
+	if dir == "" {
+		wd, err := os.Getwd()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for d := wd; d != filepath.Dir(d); d = filepath.Dir(d) {
+			c := filepath.Join(d, "..", "shared", "reference")
+			if _, err := os.Stat(c); err == nil {
+				dir = c
+				break
+			}
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "survival", "reference.json")); err != nil || dir == "" {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("reference results are absent (RAPPEL_REFERENCE=%q); they are required in CI", dir)
+		}
+		t.Skip("reference results are absent: set RAPPEL_REFERENCE to their folder")
+	}
+	return dir
+}
+
+// table is a CSV file by column, as text.
+type table struct {
+	n    int
+	text map[string][]string
+}
+
+func readTable(t testing.TB, name string) *table {
+	t.Helper()
+	f, err := os.Open(filepath.Join(referenceDir(t), "survival", "data", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	recs, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &table{n: len(recs) - 1, text: map[string][]string{}}
+	for j, name := range recs[0] {
+		col := make([]string, d.n)
+		for i := range col {
+			col[i] = recs[i+1][j]
+		}
+		d.text[name] = col
+	}
+	return d
+}
+
+// num returns a column as numbers, NaN where the field is empty.
+func (d *table) num(name string) []float64 {
+	out := make([]float64, d.n)
+	for i, s := range d.text[name] {
+		v, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			v = math.NaN()
+		}
+		out[i] = v
+	}
+	return out
+}
+
+// where returns the rows for which keep holds.
+func (d *table) where(keep func(i int) bool) *table {
+	out := &table{text: map[string][]string{}}
+	for i := range d.n {
+		if keep(i) {
+			out.n++
+			for k, col := range d.text {
+				out.text[k] = append(out.text[k], col[i])
+			}
+		}
+	}
+	return out
+}
+
+// set adds a column of numbers.
+func (d *table) set(name string, v []float64) {
+	col := make([]string, d.n)
+	for i := range col {
+		col[i] = strconv.FormatFloat(v[i], 'g', -1, 64)
+	}
+	d.text[name] = col
+}
+
+// matrix returns columns side by side, row-major.
+func (d *table) matrix(names ...string) []float64 {
+	x := make([]float64, d.n*len(names))
+	for j, name := range names {
+		for i, v := range d.num(name) {
+			x[i*len(names)+j] = v
+		}
+	}
+	return x
+}
+
+func readReference(t testing.TB, file string) map[string]json.RawMessage {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(referenceDir(t), "survival", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(b, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func decode[T any](t testing.TB, raw json.RawMessage) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal(raw, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// relDiff is |got−want| relative to |want|, or to 1 where want is smaller
+// than floor.
+func relDiff(got, want, floor float64) float64 {
+	return math.Abs(got-want) / max(math.Abs(want), floor)
+}
+
+// near reports every value off by more than tol, relative to want but never
+// to less than floor.
+func near(t testing.TB, what string, got, want []float64, tol, floor float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%s: %d values, want %d", what, len(got), len(want))
+		return
+	}
+	for i := range want {
+		if d := relDiff(got[i], want[i], floor); !(d <= tol) {
+			t.Errorf("%s[%d] = %.15g, want %.15g (off by %.2g, allowed %.2g)", what, i, got[i], want[i], d, tol)
+		}
+	}
+}
