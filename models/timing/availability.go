@@ -1,0 +1,179 @@
+package timing
+
+import "math"
+
+// Model says how likely a debtor is to look in each hour of the week, for all,
+// per profile and, through Posterior, per debtor. Every field is a number or a
+// flat slice of numbers, row-major, so that it can be stored as columns.
+//
+// The hazard of a debtor is level · curve(h) · r(h): curve is the hazard of
+// the profile per exposed hour; level is Gamma(Level, Level), how often this
+// debtor looks; r(h) is Gamma(κ(h), κ(h)), how unlike the profile this hour is,
+// with κ(h) = Strength·(curve(h)/mean curve)^Tilt in events. Counts are
+// Poisson, so that posterior means are ratios of seen to expected.
+//
+// See Clayton and Kaldor (1987), doi:10.2307/2532003, for the Gamma-Poisson
+// ratio under empirical Bayes.
+type Model struct {
+	// Curves is (profiles+1)×168: the hazard of noticing per hour in which
+	// something lay unread. Row 0 is for all, row p+1 for profile p.
+	Curves []float64
+	// Level is the shape of the Gamma of debtors' levels; high is alike.
+	Level float64
+	// Strength is the pooling of hours, in events: a debtor's own hours
+	// weigh half at this many events nearby.
+	Strength float64
+	// Tilt is between 0, where an hour is pooled by events whatever the
+	// profile expects there, and 1, where by exposed hours, so that an
+	// unusual hour is soon believed.
+	Tilt float64
+	// Bandwidth in hours and Daily, the share of a habit common to every
+	// day, are the smoothing on the circle.
+	Bandwidth, Daily float64
+	// Groups is g×168: curves learnt from behaviour, relative to that of the
+	// profile; empty where they do not help.
+	Groups []float64
+	// GroupShares is (profiles+1)×g, rows as in Curves; each sums to one.
+	GroupShares []float64
+	// GroupHeat is the number of events past which more of them add little
+	// to the certainty of a debtor's membership.
+	GroupHeat float64
+	// Report says how well the model does on what it had not seen.
+	Report Report
+}
+
+// Report holds what was found in fitting. Scores are mean log-likelihoods in
+// nats per event: the log probability of the hour of an event among the hours
+// of the week that were exposed.
+type Report struct {
+	Rows   int     // debtors
+	Events float64 // their counts, after decay
+	// All, Profile, Debtor and Group are the held-out scores of the curve for
+	// all, the profile's, the debtor's own, and the debtor's own from soft
+	// groups; NaN where there was nothing to score.
+	All, Profile, Debtor, Group float64
+	// GroupGain and GroupSE are the gain of groups over none, per event, on
+	// debtors held out of drawing them, and its standard error. Groups are
+	// kept where the gain exceeds the error.
+	GroupGain, GroupSE float64
+	GroupsTried        int // the number of groups that did best, kept or not
+}
+
+// Posterior stores the expected hazard of noticing of one debtor, per hour of
+// the week in 1/h, in dst.
+//
+// counts are engagements by hour of week; exposure is the number of times that
+// something lay unread in that hour, decayed alike. nil counts are none; with
+// nil exposure every hour counts as equally exposed, and only the shape is
+// learnt, not the level. A profile outside the model is answered from all.
+// Posterior does not allocate and may be called concurrently.
+func (m *Model) Posterior(dst *[Hours]float64, counts, exposure *[Hours]float32, profile int) {
+	row := m.row(profile)
+	curve := m.Curves[row*Hours:][:Hours]
+	var n, e [Hours]float64 // events seen and expected
+	var seen, expected, mean float64
+	if counts != nil {
+		for h := range n {
+			n[h] = float64(counts[h])
+			seen += n[h]
+		}
+	}
+	for h, c := range curve {
+		mean += c
+		e[h] = c
+	}
+	mean /= Hours
+	if exposure != nil {
+		for h := range e {
+			e[h] *= float64(exposure[h])
+		}
+	}
+	for _, v := range &e {
+		expected += v
+	}
+	copy(dst[:], curve)
+	if len(m.Groups) > 0 {
+		m.mix(dst, &n, &e, seen, expected, row)
+	}
+	level, scale := 1.0, 0.0 // scale turns e into events expected of this debtor
+	if exposure != nil {
+		level = (m.Level + seen) / (m.Level + expected)
+		scale = level
+	} else if expected > 0 {
+		scale = seen / expected
+	}
+	for h := range e {
+		e[h] *= scale
+	}
+	total, after := m.relative(dst, &n, &e, mean)
+	if after > 0 {
+		level *= total / after
+	}
+	for h := range dst {
+		dst[h] *= level
+	}
+}
+
+// relative multiplies dst by the posterior mean of r(h), given events seen and
+// expected, which it smooths in place. It returns the sum expected before and
+// after, so that the caller can keep the level.
+func (m *Model) relative(dst, n, e *[Hours]float64, mean float64) (before, after float64) {
+	raw := *e
+	newKernel(m.Bandwidth, m.Daily).smooth(n, e)
+	for h := range dst {
+		k := m.Strength
+		switch m.Tilt {
+		case 0:
+		case 0.5:
+			k *= math.Sqrt(dst[h] / mean)
+		case 1:
+			k *= dst[h] / mean
+		default:
+			k *= math.Pow(dst[h]/mean, m.Tilt)
+		}
+		k += leastStrength
+		r := (k + n[h]) / (k + e[h])
+		before += raw[h]
+		after += raw[h] * r
+		dst[h] *= r
+	}
+	return before, after
+}
+
+// leastStrength keeps an hour that is dead in the profile from being believed
+// at the first event, and the ratio finite.
+const leastStrength = 0.05
+
+// row is the row of Curves for a profile, 0 for one outside the model.
+func (m *Model) row(profile int) int {
+	if profile < 0 || (profile+2)*Hours > len(m.Curves) {
+		return 0
+	}
+	return profile + 1
+}
+
+// Profiles is the number of profiles the model knows.
+func (m *Model) Profiles() int { return len(m.Curves)/Hours - 1 }
+
+// Modes appends to dst the hours of the local maxima of avail around the
+// circle that reach at least share of the highest hour, in order of the week.
+// A flat top counts once, at its first hour.
+func Modes(dst []int, avail *[Hours]float64, share float64) []int {
+	top := 0.0
+	for _, v := range avail {
+		top = max(top, v)
+	}
+	for h, v := range avail {
+		if v < share*top || v <= avail[(h+Hours-1)%Hours] {
+			continue
+		}
+		next := h + 1
+		for next < h+Hours && avail[next%Hours] == v {
+			next++
+		}
+		if avail[next%Hours] < v {
+			dst = append(dst, h)
+		}
+	}
+	return dst
+}

@@ -1,0 +1,94 @@
+package timing
+
+import "math"
+
+// kernel spreads what was seen at one hour over the hours near it, on the
+// circle: weight (1−daily)·e^(−|Δ|/bandwidth) within the week, plus
+// daily·e^(−|Δ|/bandwidth) at the same hours of every day. It weighs 1 at
+// Δ = 0, so a smoothed count is still a count: of the events nearby.
+type kernel struct {
+	decay float64 // e^(−1/bandwidth), 0 for no smoothing
+	daily float64 // share of a habit that every day has in common
+	warm  int     // hours after which decay has forgotten the start
+}
+
+// newKernel makes the kernel of a bandwidth in hours; 0 smooths not at all.
+func newKernel(bandwidth, daily float64) kernel {
+	if bandwidth <= 0 {
+		return kernel{daily: daily}
+	}
+	// e^(−18) = 1.5e-8 of an event reaches round the circle unseen: less
+	// than float32 counts resolve.
+	return kernel{
+		decay: math.Exp(-1 / bandwidth),
+		daily: daily,
+		warm:  min(Hours, int(math.Ceil(18*bandwidth))),
+	}
+}
+
+// smooth replaces x and y by their smoothed selves, both in one pass.
+// It does not allocate. The cost does not depend on the bandwidth but for the
+// start: the two-sided exponential is a recursion in either direction.
+func (k kernel) smooth(x, y *[Hours]float64) {
+	var dx, dy [dayHours]float64
+	if k.daily > 0 {
+		for h := 0; h < Hours; h += dayHours {
+			xs, ys := x[h:h+dayHours], y[h:h+dayHours]
+			for i := range dayHours {
+				dx[i] += xs[i]
+				dy[i] += ys[i]
+			}
+		}
+		k.smoothDay(&dx, &dy)
+	}
+	a, own := k.decay, 1-k.daily
+	var ox, oy [Hours]float64
+	var fx, fy, bx, by float64
+	for i := range k.warm { // both directions start as if the circle had been walked before
+		fx, fy = x[Hours-k.warm+i]+a*fx, y[Hours-k.warm+i]+a*fy
+		bx, by = x[k.warm-1-i]+a*bx, y[k.warm-1-i]+a*by
+	}
+	for h := range Hours {
+		fx, fy = x[h]+a*fx, y[h]+a*fy
+		ox[h], oy[h] = fx, fy
+	}
+	for h := Hours - 1; h >= 0; h-- {
+		ox[h] += a * bx
+		oy[h] += a * by
+		bx, by = x[h]+a*bx, y[h]+a*by
+	}
+	for h, i := 0, 0; h < Hours; h++ {
+		x[h] = own*ox[h] + k.daily*dx[i]
+		y[h] = own*oy[h] + k.daily*dy[i]
+		if i++; i == dayHours {
+			i = 0
+		}
+	}
+}
+
+// smoothDay does the same on the circle of 24 hours.
+func (k kernel) smoothDay(x, y *[dayHours]float64) {
+	if k.decay == 0 {
+		return
+	}
+	a := k.decay
+	round := 1 / (1 - math.Pow(a, dayHours)) // all the earlier rounds of the circle
+	var fx, fy, bx, by float64
+	for i := range dayHours {
+		j := dayHours - 1 - i
+		fx, fy = x[i]+a*fx, y[i]+a*fy
+		bx, by = x[j]+a*bx, y[j]+a*by
+	}
+	fx, fy, bx, by = fx*round, fy*round, bx*round, by*round
+	var ox, oy [dayHours]float64
+	for i := range dayHours {
+		fx, fy = x[i]+a*fx, y[i]+a*fy
+		ox[i], oy[i] = fx, fy
+	}
+	for i := dayHours - 1; i >= 0; i-- {
+		ox[i] += a * bx
+		oy[i] += a * by
+		bx, by = x[i]+a*bx, y[i]+a*by
+	}
+	*x, *y = ox, oy
+}
