@@ -145,19 +145,34 @@ type Debtor struct {
 	ObservedAt   time.Time
 }
 
-// Reach is what is known of one channel of one debtor from ObservedAt on.
+// Reach is what was said of one channel of one debtor at ObservedAt. It may say
+// less than everything: a field named in Unknown holds false and means that the
+// earlier word stands (see Reach.After). The zero Unknown says all three.
 type Reach struct {
 	Creditor, Debtor string
 	Channel          Channel
 	Reachable        bool
 	Consent          bool
 	OptedOut         bool
+	Unknown          Facet
 	ObservedAt       time.Time
 }
 
-// Invoice is one bill.
+// Facet is a set of the three things that a Reach says.
+type Facet uint8
+
+// The facets of a Reach.
+const (
+	FacetReachable Facet = 1 << iota
+	FacetConsent
+	FacetOptedOut
+)
+
+// Invoice is one bill. A row that only cancels has zero ObservedAt, IssuedAt,
+// DueOn and Cents and no Currency.
 type Invoice struct {
 	Creditor, ID, Debtor string
+	ObservedAt           time.Time // when it became known: no answer as of an earlier moment may use it
 	IssuedAt             time.Time
 	DueOn                Day
 	Cents                int64 // never negative
@@ -188,6 +203,7 @@ type Contact struct {
 type Engagement struct {
 	Creditor, EventID, Debtor string
 	Contact                   string // empty where unknown
+	Invoice                   string // empty where unknown; what was viewed
 	Channel                   Channel
 	HasChannel                bool
 	Kind                      string // delivered bounced opened viewed clicked replied answered unsubscribed complained
@@ -197,14 +213,15 @@ type Engagement struct {
 }
 
 // Case is a state that changes what may be asked: dispute, payment_plan,
-// promise, insolvency, debt_mediation, legal, or hold (the creditor's own).
+// promise, insolvency, debt_mediation, legal, objection (to profiling), or hold
+// (the creditor's own). A row that only closes has zero OpenedAt and ExpiresOn.
 type Case struct {
 	Creditor, ID, Debtor string
 	Invoice              string // empty: all of the debtor
 	Kind                 string
 	OpenedAt             time.Time
-	ExpiresOn            Day // 0: none
-	ClosedAt             time.Time
+	ExpiresOn            Day       // 0: none
+	ClosedAt             time.Time // zero while open
 	Outcome              string
 }
 
@@ -245,8 +262,8 @@ type Decision struct {
 	ModelID              string
 	Status               string // proposed approved rejected overridden superseded
 	IdempotencyKey       string
-	Answer               []byte // the JSON answer that was given
-	Candidates           []byte // the exact distribution over candidates, compact
+	Answer               []byte    // the JSON answer that was given
+	Candidates           []byte    // the exact distribution over candidates, compact
 	Vector               []float64 // φ of the chosen candidate, what the learner updates with
 	Baseline             float64   // expected reward without contact
 }

@@ -31,25 +31,31 @@ CREATE TABLE debtors (
     PRIMARY KEY (creditor_id, debtor_id, observed_at)
 );
 
+-- NULL in reachable, consent or opted_out: this row says nothing of it and the
+-- earlier word stands; the state at a moment is the latest non-NULL of each.
 CREATE TABLE debtor_channels (
     creditor_id VARCHAR NOT NULL,
     debtor_id   VARCHAR NOT NULL,
     channel     VARCHAR NOT NULL,
     observed_at TIMESTAMPTZ NOT NULL,
-    reachable   BOOLEAN NOT NULL,
-    consent     BOOLEAN NOT NULL,
-    opted_out   BOOLEAN NOT NULL,
+    reachable   BOOLEAN,
+    consent     BOOLEAN,
+    opted_out   BOOLEAN,
     PRIMARY KEY (creditor_id, debtor_id, channel, observed_at)
 );
 
+-- observed_at is when the invoice became known (the time of its event), the
+-- guard of a question as of an earlier moment; all of observed_at, issued_at,
+-- due_on, amount and currency are NULL where only a cancellation is known.
 CREATE TABLE invoices (
     creditor_id  VARCHAR NOT NULL,
     invoice_id   VARCHAR NOT NULL,
     debtor_id    VARCHAR NOT NULL,
+    observed_at  TIMESTAMPTZ,
     issued_at    TIMESTAMPTZ,
     due_on       DATE,
     amount       DECIMAL(18,2),
-    currency     VARCHAR NOT NULL DEFAULT 'EUR',
+    currency     VARCHAR,
     cancelled_at TIMESTAMPTZ,
     PRIMARY KEY (creditor_id, invoice_id)
 );
@@ -83,6 +89,7 @@ CREATE TABLE engagements (
     event_id    VARCHAR NOT NULL,
     debtor_id   VARCHAR NOT NULL,
     contact_id  VARCHAR,
+    invoice_id  VARCHAR,
     channel     VARCHAR,
     kind        VARCHAR NOT NULL,
     occurred_at TIMESTAMPTZ NOT NULL,
@@ -91,6 +98,7 @@ CREATE TABLE engagements (
     PRIMARY KEY (creditor_id, event_id)
 );
 
+-- opened_at is NULL where only the closing is known.
 CREATE TABLE cases (
     creditor_id VARCHAR NOT NULL,
     case_id     VARCHAR NOT NULL,
