@@ -1,0 +1,286 @@
+package ope
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Interval names a way to put an interval around an estimate.
+type Interval string
+
+// The intervals. Each lets clusters, not rows, vary.
+const (
+	// BCa is the bias-corrected and accelerated cluster bootstrap. Ratios are
+	// recomputed in every replicate, normaliser included.
+	BCa Interval = "bca"
+	// Delta is the estimate ± z standard errors of the delta method, for
+	// self-normalised estimators the true ratio interval.
+	Delta Interval = "delta"
+	// Bernstein is the empirical Bernstein interval of Maurer and Pontil
+	// (2009), arXiv:0907.3740, theorem 4: it holds at every sample size, for
+	// ratios up to the largest one seen. Self-normalised and censored
+	// estimators are no means of bounded scores and get Delta.
+	Bernstein Interval = "bernstein"
+)
+
+// Config says what to estimate and how surely.
+type Config struct {
+	Estimators []string // names; nil means all that the log's columns allow
+	Level      float64  // of intervals, in (0, 1)
+	Interval   Interval
+	Replicates int    // of the bootstrap
+	Seed       uint64 // of the bootstrap
+	Gate       Gate
+	Force      bool // answer although the gate refuses
+
+	Planned int // units at which the confidence sequence is tightest; fixed before looking
+	Looks   int // how many points of the sequence to report, the last at the end
+}
+
+// DefaultConfig returns the configuration used where nothing else is said.
+func DefaultConfig() Config {
+	return Config{Level: 0.95, Interval: BCa, Replicates: 10_000, Seed: 1, Gate: DefaultGate(), Planned: 1000, Looks: 50}
+}
+
+// Validate returns the first setting that cannot be used.
+func (c *Config) Validate() error {
+	switch {
+	case !(c.Level > 0 && c.Level < 1):
+		return fmt.Errorf("ope: level %v is not between 0 and 1", c.Level)
+	case !slices.Contains([]Interval{BCa, Delta, Bernstein}, c.Interval):
+		return fmt.Errorf("ope: unknown interval %q", c.Interval)
+	case c.Replicates < 100:
+		return fmt.Errorf("ope: %d bootstrap replicates are fewer than 100", c.Replicates)
+	case c.Planned < 1 || c.Looks < 1:
+		return fmt.Errorf("ope: a confidence sequence needs a planned size and a look of at least 1, not %d and %d", c.Planned, c.Looks)
+	}
+	for _, name := range c.Estimators {
+		if !slices.Contains(Estimators(), name) && !slices.Contains(CensoredEstimators(), name) {
+			return fmt.Errorf("ope: unknown estimator %q", name)
+		}
+	}
+	return nil
+}
+
+// Estimate is the value of a policy, or a difference of two, with its interval.
+type Estimate struct {
+	Name          string
+	Value, SE     float64
+	Lo, Hi        float64
+	Method        Interval
+	Parameter     float64 // the shrinkage that SLOPE chose; 0 where the estimator has none
+	ProbabilityUp float64 // in a comparison: the probability that the challenger is better
+}
+
+// Report is the answer of [Evaluate].
+type Report struct {
+	Support   Support
+	Forced    bool // the gate refused and Config.Force overruled it
+	Estimates []Estimate
+	Sequence  []Look // doubly robust where the log has Q and V; last at the end of the log
+}
+
+// Evaluate estimates what the policy behind l.Target would have earned. It
+// returns a *SupportError, and a report with Support only, when the gate
+// refuses.
+func Evaluate(l *Log, cfg Config) (Report, error) {
+	return evaluate([]*Log{l}, cfg)
+}
+
+// Compare estimates how much more the challenger would have earned than the
+// champion, pairing the two on every row: only Target, Q and V may differ
+// between the logs. Estimates and Sequence of the report are of the
+// difference; Support is the weaker of the two.
+func Compare(challenger, champion *Log, cfg Config) (Report, error) {
+	if len(challenger.Reward) != len(champion.Reward) {
+		panic("ope: two policies are compared on the same rows")
+	}
+	return evaluate([]*Log{challenger, champion}, cfg)
+}
+
+// evaluate reports on logs[0], less logs[1] where there are two.
+func evaluate(logs []*Log, cfg Config) (Report, error) {
+	if err := cfg.Validate(); err != nil {
+		return Report{}, err
+	}
+	for _, l := range logs {
+		if err := l.validate(); err != nil {
+			return Report{}, err
+		}
+	}
+	names := cfg.Estimators
+	if names == nil {
+		names = logs[0].available()
+	}
+
+	t := newTable(logs[0])
+	var rep Report
+	for k, l := range logs {
+		if s := l.support(cfg.Gate, t.m); k == 0 || s.ESS < rep.Support.ESS {
+			rep.Support = s
+		}
+	}
+	if !rep.Support.Supported {
+		if !cfg.Force {
+			return rep, &SupportError{rep.Support}
+		}
+		rep.Forced = true
+	}
+
+	watched := logs[0].watched(len(logs) == 2)
+	all, err := t.addAll(logs, append(slices.Clone(names), watched), cfg.Level)
+	if err != nil {
+		return rep, err
+	}
+	t.seal()
+	estimators, sequence := all[:len(names)], all[len(names)]
+	rep.Estimates = t.estimates(logs, estimators, cfg)
+	rep.Sequence = t.watch(sequence.terms, 1-cfg.Level, cfg.Planned, cfg.Looks)
+	return rep, nil
+}
+
+// available returns the estimators that the log's columns allow.
+func (l *Log) available() []string {
+	names := Estimators()
+	if l.Censoring != nil {
+		names = CensoredEstimators()
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return l.Q == nil && needsModel(name) })
+}
+
+// watched returns the estimator of the confidence sequence: one that is centred,
+// so that ratios not seen yet are not mistaken for rewards that will not come,
+// as far as the columns allow.
+func (l *Log) watched(pair bool) string {
+	switch {
+	case l.Censoring != nil && l.Q != nil:
+		return IPCWDR
+	case l.Censoring != nil:
+		return IPCWIPS
+	case l.Q != nil:
+		return DR
+	case pair: // a difference of ratios is no ratio
+		return IPS
+	default:
+		return SNIPS
+	}
+}
+
+// addAll adds the named estimators of logs[0], less those of logs[1].
+func (t *table) addAll(logs []*Log, names []string, level float64) ([]estimator, error) {
+	first, err := t.add(logs[0], names, level)
+	if err != nil || len(logs) == 1 {
+		return first, err
+	}
+	second, err := t.add(logs[1], names, level)
+	for k := range second {
+		for _, term := range second[k].terms {
+			term.sign = -term.sign
+			first[k].terms = append(first[k].terms, term)
+		}
+	}
+	return first, err
+}
+
+// estimates puts intervals around the estimators' values.
+func (t *table) estimates(logs []*Log, estimators []estimator, cfg Config) []Estimate {
+	total := t.totals(make([]float64, t.p))
+	influence := make([]float64, t.m)
+	z := distuv.UnitNormal.Quantile((1 + cfg.Level) / 2)
+	pair := len(logs) == 2
+
+	var drawn []float64
+	if cfg.Interval == BCa {
+		drawn = t.replicates(cfg.Replicates, cfg.Seed)
+	}
+	reps := make([]float64, len(drawn)/t.p)
+
+	out := make([]Estimate, len(estimators))
+	for k, e := range estimators {
+		t.influence(influence, e.terms, total)
+		r := Estimate{Name: e.name, Value: value(e.terms, total), SE: standardError(influence), Method: cfg.Interval, Parameter: e.tuned}
+		if r.Method == Bernstein && (!e.isMean() || logs[0].Censoring != nil) {
+			r.Method = Delta
+		}
+		switch r.Method {
+		case BCa:
+			for b := range reps {
+				reps[b] = value(e.terms, drawn[b*t.p:(b+1)*t.p])
+			}
+			r.Lo, r.Hi = bca(r.Value, reps, influence, cfg.Level)
+		case Delta:
+			r.Lo, r.Hi = r.Value-z*r.SE, r.Value+z*r.SE
+		case Bernstein:
+			h := t.bernstein(logs, influence, 1-cfg.Level)
+			r.Lo, r.Hi = r.Value-h, r.Value+h
+		}
+		if pair {
+			r.ProbabilityUp = probabilityUp(r, reps)
+		}
+		out[k] = r
+	}
+	return out
+}
+
+// probabilityUp returns the share of bootstrap replicates above 0, or the
+// normal approximation where nothing was resampled.
+func probabilityUp(r Estimate, reps []float64) float64 {
+	if r.Method != BCa {
+		if r.SE == 0 {
+			return 0.5
+		}
+		return distuv.UnitNormal.CDF(r.Value / r.SE)
+	}
+	up := 0.0
+	for _, x := range reps {
+		switch {
+		case x > 0:
+			up++
+		case x == 0:
+			up += 0.5
+		}
+	}
+	return (up + 0.5) / float64(len(reps)+1)
+}
+
+// isMean says whether the estimator is a plain mean of scores.
+func (e *estimator) isMean() bool {
+	return !slices.ContainsFunc(e.terms, func(t term) bool { return t.den != colWeight })
+}
+
+// bernstein returns the half-width of the empirical Bernstein interval of a
+// mean whose units have these influences. The range of a unit's score is
+// bounded by its rows' rewards moved across the whole range seen, at the
+// largest ratio seen.
+func (t *table) bernstein(logs []*Log, influence []float64, alpha float64) float64 {
+	lo, hi := math.Inf(1), math.Inf(-1)
+	weight := make([]float64, t.m)
+	top, sum := 0.0, 0.0
+	for i, r := range logs[0].Reward {
+		lo, hi = min(lo, r), max(hi, r)
+		weight[t.of[i]] += logs[0].weight(i)
+		sum += logs[0].weight(i)
+	}
+	for _, l := range logs {
+		highest := 0.0
+		for i := range l.Reward {
+			highest = max(highest, l.ratio(i))
+		}
+		if l.Q != nil {
+			highest++ // V moves too
+		}
+		top += highest
+	}
+	m := float64(t.m)
+	span := top * (hi - lo) * slices.Max(weight) * m / sum
+	variance := 0.0
+	for _, x := range influence {
+		variance += x * x
+	}
+	variance *= m * m / (m - 1)
+	log := math.Log(4 / alpha)
+	return math.Sqrt(2*variance*log/m) + 7*span*log/(3*(m-1))
+}

@@ -1,0 +1,107 @@
+package ope
+
+import (
+	"fmt"
+	"math"
+)
+
+// Gate says how much of the target the log must have seen before a value is
+// given.
+type Gate struct {
+	MinESS         float64 // smallest effective sample size, in rows
+	MaxUnsupported float64 // largest mass of the target that the log has (almost) never tried
+}
+
+// DefaultGate returns the gate used where nothing else is said: fewer than 50
+// effective rows leave one row with up to a seventh of the answer.
+func DefaultGate() Gate { return Gate{MinESS: 50, MaxUnsupported: 0.05} }
+
+// Support tells how well a log speaks about a policy.
+type Support struct {
+	Rows, Clusters int
+	ESS            float64 // (Σw)² / Σw², in rows
+	MaxWeight      float64 // largest importance ratio
+	// UnsupportedMass is the probability that the policy gives to what the log
+	// never tried. Ratios average 1 where the log covers the policy; what
+	// their mean lacks beyond two standard errors is counted here.
+	UnsupportedMass float64
+	Supported       bool
+	Reason          string // why not, with the numbers and what could be asked instead
+
+	// MixtureShare is the largest ε for which the log does support the policy
+	// that follows the target with probability ε and the logged policy
+	// otherwise; 1 where the target itself is supported.
+	MixtureShare float64
+}
+
+// SupportError is returned instead of a value that the log cannot carry.
+type SupportError struct{ Support Support }
+
+func (e *SupportError) Error() string { return "ope: " + e.Support.Reason }
+
+// support measures the log against the gate.
+func (l *Log) support(gate Gate, clusters int) Support {
+	// first and second moments of the row weight a and of a·ratio
+	var f0, f1, s00, s01, s11 float64
+	s := Support{Rows: len(l.Reward), Clusters: clusters, MixtureShare: 1, Supported: true}
+	for i := range l.Reward {
+		a, w := l.weight(i), l.ratio(i)
+		f0 += a
+		f1 += a * w
+		s00 += a * a
+		s01 += a * a * w
+		s11 += a * a * w * w
+		s.MaxWeight = max(s.MaxWeight, w)
+	}
+	ess := func(share float64) float64 {
+		first := (1-share)*f0 + share*f1
+		second := (1-share)*(1-share)*s00 + 2*share*(1-share)*s01 + share*share*s11
+		if second == 0 {
+			return 0
+		}
+		return first * first / second
+	}
+	s.ESS = ess(1)
+	mean := f1 / f0
+	se := math.Sqrt(max(0, s11-2*mean*s01+mean*mean*s00)) / f0
+	s.UnsupportedMass = max(0, 1-mean-2*se)
+
+	var why string
+	switch {
+	case s.ESS < gate.MinESS:
+		why = fmt.Sprintf("effective sample size %.3g of %d rows (at least %g needed, largest weight %.4g)", s.ESS, s.Rows, gate.MinESS, s.MaxWeight)
+	case s.UnsupportedMass > gate.MaxUnsupported:
+		why = fmt.Sprintf("%.3g of the target's probability lies where the log has almost nothing (at most %g allowed)", s.UnsupportedMass, gate.MaxUnsupported)
+	default:
+		return s
+	}
+	s.Supported = false
+	lo, hi := 0.0, 1.0
+	within := func(share float64) bool {
+		return ess(share) >= gate.MinESS && share*s.UnsupportedMass <= gate.MaxUnsupported
+	}
+	for range 40 {
+		if mid := (lo + hi) / 2; within(mid) {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	s.MixtureShare = lo
+	s.Reason = "the log does not support this policy: " + why + s.instead(gate)
+	return s
+}
+
+// instead says what the log could answer.
+func (s *Support) instead(gate Gate) string {
+	var ask string
+	if s.MixtureShare > 0.001 {
+		ask = fmt.Sprintf("; ask instead for a policy that follows it in at most %.2g of the decisions and the logged one otherwise", s.MixtureShare)
+	} else {
+		ask = "; the log is too short for any policy but the one that wrote it"
+	}
+	if s.ESS > 0 && s.ESS < gate.MinESS {
+		ask += fmt.Sprintf(", or collect about %.2g rows like these", float64(s.Rows)*gate.MinESS/s.ESS)
+	}
+	return ask
+}
