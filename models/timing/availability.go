@@ -54,7 +54,7 @@ type Report struct {
 	All, Profile, Debtor, Group float64
 	// GroupGain and GroupSE are the gain of groups over none, per event, on
 	// debtors held out of drawing them, and its standard error. Groups are
-	// kept where the gain exceeds the error.
+	// kept where the gain exceeds twice the error.
 	GroupGain, GroupSE float64
 	GroupsTried        int // the number of groups that did best, kept or not
 }

@@ -88,7 +88,7 @@ func DefaultOptions(profiles int) Options {
 		Rate:        1.0 / 30,
 		PriorEvents: 20,
 		Groups:      6,
-		Sample:      1500,
+		Sample:      800,
 		Seed:        1,
 	}
 }
@@ -240,7 +240,7 @@ func (f *fitter) population(later bool) {
 	}
 
 	all := f.tallies(later, func(int) int { return 0 }, 1)
-	f.m.Report.All = f.pool(all, 0, m.Curves[:Hours], true)
+	f.m.Report.All = pool(all, [][]float64{m.Curves[:Hours]})
 	for p := range opt.Profiles {
 		copy(m.Curves[(p+1)*Hours:], m.Curves[:Hours])
 	}
@@ -249,7 +249,11 @@ func (f *fitter) population(later bool) {
 	}
 	if opt.Profiles > 0 {
 		byProfile := f.tallies(later, func(r int) int { return int(f.rows.Profile[r]) }, opt.Profiles)
-		f.m.Report.Profile = f.poolProfiles(byProfile)
+		curves := make([][]float64, opt.Profiles)
+		for p := range curves {
+			curves[p] = m.Curves[(p+1)*Hours:][:Hours]
+		}
+		f.m.Report.Profile = pool(byProfile, curves)
 	}
 	if f.rows.Exposure != nil {
 		f.m.Level = pooling(f.totals(later))
@@ -436,36 +440,22 @@ func pooled(curve []float64, n, e *[Hours]float64, strength float64, k kernel) {
 }
 
 var (
-	strengths  = []float64{0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 1024}
+	strengths  = []float64{0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 1024}
 	bandwidths = []float64{0, 0.5, 1, 1.5, 2, 3, 4, 6}
 	dailies    = []float64{0, 0.25, 0.5, 0.75, 0.9, 1}
 	tilts      = []float64{0, 0.5, 1}
 )
 
-// pool fits one unit's curve in place, with the strength and smoothing that
-// best predict each fold of debtors from the others, and returns that score.
-func (f *fitter) pool(units []tally, u int, curve []float64, keep bool) float64 {
-	score, set := bestPool(units, [][]float64{curve})
-	if keep {
-		var n, e [Hours]float64
-		units[u].total(&n, &e, -1)
-		pooled(curve, &n, &e, set.strength, set.kernel())
-	}
-	return score
-}
-
-// poolProfiles does so for all profiles with settings in common.
-func (f *fitter) poolProfiles(units []tally) float64 {
-	curves := make([][]float64, len(units))
-	for p := range curves {
-		curves[p] = f.m.Curves[(p+1)*Hours:][:Hours]
-	}
+// pool fits the curves of units in place, with the one strength and smoothing
+// that best predict each fold of debtors from the others, and returns that
+// score.
+func pool(units []tally, curves [][]float64) float64 {
 	score, set := bestPool(units, curves)
 	k := set.kernel()
 	var n, e [Hours]float64
-	for p := range units {
-		units[p].total(&n, &e, -1)
-		pooled(curves[p], &n, &e, set.strength, k)
+	for u := range units {
+		units[u].total(&n, &e, -1)
+		pooled(curves[u], &n, &e, set.strength, k)
 	}
 	return score
 }
@@ -541,9 +531,12 @@ func foldScore(units []tally, curves [][]float64, s setting) float64 {
 	return sum / events
 }
 
-// perRow bounds the events left out of one row, so that those who look most do
-// not decide alone, nor take all the time.
-const perRow = 6
+// perRow bounds the hours left out of one row, for time; perRowEvents what they
+// weigh together, so that those who look most do not choose for all.
+const (
+	perRow       = 6
+	perRowEvents = 20
+)
 
 // draw picks the rows, and the events in them, on which debtors' pooling is
 // chosen.
@@ -587,7 +580,7 @@ func (f *fitter) draw() []target {
 		}
 		for _, h := range some {
 			v := float64(f.rows.Counts[int(r)*Hours+int(h)])
-			cases = append(cases, target{row: r, hour: h, weight: v * sum / picked})
+			cases = append(cases, target{row: r, hour: h, weight: v * min(sum, perRowEvents) / picked})
 		}
 	}
 	return cases
