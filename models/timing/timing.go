@@ -36,6 +36,8 @@ var (
 	ErrNegative = errors.New("timing: negative value")
 	// ErrNotFinite reports a NaN or an infinity.
 	ErrNotFinite = errors.New("timing: value is not finite")
+	// ErrHour reports an hour outside the week.
+	ErrHour = errors.New("timing: hour outside the week")
 	// ErrProfile reports a profile index past the number of profiles.
 	ErrProfile = errors.New("timing: profile out of range")
 )
