@@ -1,0 +1,751 @@
+package survival
+
+import (
+	"fmt"
+	"math"
+)
+
+// Ties says how events at the same time share their risk set.
+type Ties int
+
+// The ways to treat ties.
+const (
+	// Efron lets each of d tied events see the others leave by parts. It is
+	// close to the exact likelihood at the price of Breslow's.
+	Efron Ties = iota
+	// Breslow lets every tied event see the whole risk set.
+	Breslow
+	// Exact is the conditional likelihood over all subsets of the risk set
+	// that could have been the d events. For few ties and few rows.
+	Exact
+)
+
+func (t Ties) String() string { return [...]string{"efron", "breslow", "exact"}[t] }
+
+// CoxOptions say how a Cox model is fitted. The zero value is Efron's method
+// without penalty; MaxIter of zero stands for its default.
+type CoxOptions struct {
+	Ties Ties
+	// Ridge takes ½·Ridgeⱼ·βⱼ² from the log-likelihood; nil is none.
+	Ridge []float64
+	// L1 takes L1ⱼ·|βⱼ| from it; nil is none.
+	L1 []float64
+	// Start is where Newton begins; nil is zero.
+	Start []float64
+	// MaxIter is the largest number of Newton steps. 0 is 50.
+	MaxIter int
+	// SeparationRidge, where positive, is the ridge with which a fit whose
+	// coefficients run away is repeated, in units of one over the variance
+	// of each column. The fit then says so in its warnings.
+	SeparationRidge float64
+	// Robust asks for the sandwich variance also where Data has no clusters;
+	// each row is then one.
+	Robust bool
+}
+
+// Cox is a fitted proportional-hazards model.
+type Cox struct {
+	Ties       Ties
+	Names      []string
+	Coef       []float64
+	Cov        []float64 // p×p row-major: inverse information (plus ridge); nil with L1
+	Robust     []float64 // p×p sandwich variance by cluster; nil where not asked for
+	Mean       []float64 // weighted column means, about which columns were centred
+	LogLik     float64   // partial log-likelihood, without penalties
+	LogLikNull float64   // at zero coefficients
+	Score      Test      // of all coefficients being zero
+	Wald       Test
+	LR         Test
+	Rows       int
+	Events     int
+	Iterations int
+	Converged  bool
+	KKT        float64 // largest violation of the optimality conditions
+	Warnings   []string
+
+	model *coxModel
+}
+
+// Test is a χ² statistic with its degrees of freedom and p-value.
+type Test struct {
+	Stat float64
+	DF   int
+	P    float64
+}
+
+// SE returns the standard errors from the information, or nil without Cov.
+func (c *Cox) SE() []float64 { return roots(c.Cov, len(c.Coef)) }
+
+// RobustSE returns the standard errors from the sandwich, or nil without it.
+func (c *Cox) RobustSE() []float64 { return roots(c.Robust, len(c.Coef)) }
+
+// roots returns the square roots of the diagonal of a p×p matrix.
+func roots(a []float64, p int) []float64 {
+	if a == nil {
+		return nil
+	}
+	se := make([]float64, p)
+	for j := range se {
+		se[j] = math.Sqrt(a[j*p+j])
+	}
+	return se
+}
+
+// coxModel is the partial likelihood on rows in the order of their risk sets.
+//
+// Sums over a risk set are running sums from the end of a stratum. Only two
+// of the three need rows: with r = w·exp(η) and H the increments of hazard,
+// the information is Σᵢ rᵢ·(H(tᵢ)−H(sᵢ))·xᵢxᵢᵀ, one weighted product over all
+// rows, minus one product of means per event time. No risk set has a matrix
+// of its own.
+type coxModel struct {
+	*riskSets
+	p     int
+	ties  Ties
+	d     *Data
+	x     []float64 // rows in use × p, centred
+	mean  []float64
+	size  []float64 // standard deviation of each column
+	w     []float64 // nil for ones
+	off   []float64 // nil for zeros
+	event []bool
+	cut   [lanes + 1]int // rows of each lane
+	cutLo [lanes + 1]int // the same in the order byLo
+
+	eta, r []float64
+	shift  float64   // of the offsets
+	factor []float64 // weight of each position in the derivatives; nil for ones
+	// Per position: sums over the risk set and over the events in it.
+	s0, d0, dw []float64
+	// Per position, from these: increments of hazard for those at risk (h)
+	// and for the events themselves (hd); weights of the products of means.
+	h, hd, a, b, c []float64
+	cum            []float64 // running sum of h within the stratum
+	s1, d1         []float64 // positions × p, as s0 and d0; d1 is nil where no events are tied under Efron
+	lane           [lanes]coxLane
+	exact          *exactTies
+}
+
+type coxLane struct {
+	grad, info   []float64
+	head, headD  []float64 // sums of the position shared with the lane before
+	headLo       []float64
+	v, m, rd     []float64
+	s0, d0       []float64 // partial sums per position of this lane, from its first position on
+	ll           float64
+	block        []float64
+	weightBlock  []float64
+	weightBlock2 []float64
+}
+
+// newCoxModel sorts and centres the data.
+func newCoxModel(d *Data, cause uint8, ties Ties) (*coxModel, error) {
+	if err := d.check(); err != nil {
+		return nil, err
+	}
+	sets, err := newRiskSets(d, cause)
+	if err != nil {
+		return nil, err
+	}
+	p := len(d.Columns)
+	m := &coxModel{riskSets: sets, p: p, ties: ties, d: d}
+	n := len(m.order)
+	m.mean, m.size = make([]float64, p), make([]float64, p)
+	m.x = make([]float64, n*p)
+	m.event = make([]bool, n)
+	for i, row := range m.order {
+		m.event[i] = d.Event[row] == cause
+	}
+	if d.Weight != nil {
+		m.w = make([]float64, n)
+		for i, row := range m.order {
+			m.w[i] = d.Weight[row]
+		}
+	}
+	if d.Offset != nil {
+		m.off = make([]float64, n)
+		for i, row := range m.order {
+			m.off[i] = d.Offset[row]
+		}
+	}
+	for l := range m.cut {
+		m.cut[l] = n * l / lanes
+	}
+	m.cutLo = m.cut
+	constant := make([]bool, p)
+	eachLane(func(lane int) {
+		for j := lane; j < p; j += lanes {
+			constant[j] = m.moments(j)
+		}
+	})
+	for j, c := range constant {
+		if c {
+			return nil, &ColumnError{Columns: []string{columnName(d.Names, j)}, Row: -1, Err: ErrConstant}
+		}
+	}
+	eachLane(func(lane int) {
+		for i := m.cut[lane]; i < m.cut[lane+1]; i++ {
+			row := m.order[i]
+			dst := m.x[i*p : i*p+p]
+			for j, col := range d.Columns {
+				dst[j] = col[row] - m.mean[j]
+			}
+		}
+	})
+	m.eta, m.r = make([]float64, n), make([]float64, n)
+	k := len(m.time)
+	for _, v := range []*[]float64{&m.s0, &m.d0, &m.dw, &m.h, &m.hd, &m.a, &m.b, &m.c, &m.cum} {
+		*v = make([]float64, k)
+	}
+	m.s1 = make([]float64, k*p)
+	tied := false
+	for _, e := range m.events {
+		tied = tied || e > 1
+	}
+	if tied && ties != Breslow {
+		m.d1 = make([]float64, k*p)
+	}
+	for i, e := range m.event {
+		if e {
+			m.dw[m.hi[i]] += m.weight(i)
+		}
+	}
+	for l := range m.lane {
+		s := &m.lane[l]
+		s.grad, s.info = make([]float64, p), make([]float64, p*p)
+		s.head, s.headD, s.headLo = make([]float64, p), make([]float64, p), make([]float64, p)
+		s.v, s.m, s.rd = make([]float64, blockRows), make([]float64, blockRows), make([]float64, blockRows)
+		s.block = make([]float64, blockRows*p)
+		s.weightBlock, s.weightBlock2 = make([]float64, blockRows), make([]float64, blockRows)
+	}
+	if ties == Exact {
+		if d.Weight != nil {
+			return nil, fmt.Errorf("exact ties do not take weights: %w", ErrWeight)
+		}
+		m.exact = newExactTies(m)
+	}
+	return m, nil
+}
+
+// one returns v[g], and one where v is nil.
+func one(v []float64, g int) float64 {
+	if v == nil {
+		return 1
+	}
+	return v[g]
+}
+
+// weight returns the weight of row i in use.
+func (m *coxModel) weight(i int) float64 {
+	if m.w == nil {
+		return 1
+	}
+	return m.w[i]
+}
+
+// moments stores mean and size of column j over all rows of positive weight
+// and reports whether it is constant there.
+func (m *coxModel) moments(j int) bool {
+	col, d := m.d.Columns[j], m.d
+	sum, weight, lo, hi := 0.0, 0.0, math.Inf(1), math.Inf(-1)
+	for i, v := range col {
+		w := d.weight(i)
+		if w == 0 {
+			continue
+		}
+		sum += w * v
+		weight += w
+		lo, hi = min(lo, v), max(hi, v)
+	}
+	mean := sum / weight
+	sq := 0.0
+	for i, v := range col {
+		sq += d.weight(i) * (v - mean) * (v - mean)
+	}
+	m.mean[j], m.size[j] = mean, math.Sqrt(sq/weight)
+	return !(hi-lo > 1e-13*max(math.Abs(lo), math.Abs(hi)))
+}
+
+// value stores η and r = w·exp(η) of every row, sums them over risk sets and
+// returns the partial log-likelihood.
+func (m *coxModel) value(beta []float64) float64 {
+	m.predict(beta)
+	if m.exact != nil {
+		return m.exact.value()
+	}
+	m.sumRisk()
+	return m.hazards()
+}
+
+// predict fills eta and r. Linear predictors are shifted to a mean of about
+// zero, which the partial likelihood does not see, so that offsets of any size
+// do not overflow.
+func (m *coxModel) predict(beta []float64) {
+	if m.off != nil && m.shift == 0 {
+		for i, o := range m.off {
+			m.shift += (o - m.shift) / float64(i+1)
+		}
+	}
+	eachLane(func(lane int) {
+		lo, hi := m.cut[lane], m.cut[lane+1]
+		for ; lo < hi; lo += blockRows {
+			e := min(lo+blockRows, hi)
+			eta := m.eta[lo:e]
+			if m.off != nil {
+				for i := range eta {
+					eta[i] = m.off[lo+i] - m.shift
+				}
+			} else {
+				clear(eta)
+			}
+			addDot(eta, m.x[lo*m.p:e*m.p], beta)
+			r := m.r[lo:e]
+			if m.w != nil {
+				for i, v := range eta {
+					r[i] = m.w[lo+i] * math.Exp(v)
+				}
+			} else {
+				for i, v := range eta {
+					r[i] = math.Exp(v)
+				}
+			}
+		}
+	})
+}
+
+// sumRisk fills s0 and d0.
+func (m *coxModel) sumRisk() {
+	clear(m.s0)
+	clear(m.d0)
+	for i, r := range m.r {
+		h := m.hi[i]
+		m.s0[h] += r
+		if m.event[i] {
+			m.d0[h] += r
+		}
+	}
+	if m.byLo != nil {
+		for i, r := range m.r {
+			m.s0[m.lo[i]] -= r
+		}
+	}
+	for s := range m.label {
+		sum := 0.0
+		for g := m.first[s+1] - 1; g > m.first[s]; g-- {
+			sum += m.s0[g]
+			// What was entered later and taken out again leaves rounding
+			// behind; a risk set is never less than its events.
+			m.s0[g] = max(sum, m.d0[g])
+		}
+	}
+}
+
+// hazards fills the per-position numbers that follow from s0, d0 and dw, and
+// returns the log-likelihood.
+func (m *coxModel) hazards() float64 {
+	k := len(m.time)
+	eachLane(func(lane int) {
+		ll := 0.0
+		for g := k * lane / lanes; g < k*(lane+1)/lanes; g++ {
+			if m.events[g] > 0 {
+				ll -= m.position(g)
+			}
+		}
+		for i := m.cut[lane]; i < m.cut[lane+1]; i++ {
+			if m.event[i] {
+				ll += m.weight(i) * m.eta[i]
+			}
+		}
+		m.lane[lane].ll = ll
+	})
+	ll := 0.0
+	for l := range m.lane {
+		ll += m.lane[l].ll
+	}
+	for s := range m.label {
+		sum := 0.0
+		for g := m.first[s]; g < m.first[s+1]; g++ {
+			sum += m.h[g]
+			m.cum[g] = sum
+		}
+	}
+	return ll
+}
+
+// position fills h, hd, a, b and c of one position and returns the logarithm
+// of the denominator of its likelihood.
+func (m *coxModel) position(g int) float64 {
+	s, dw, d := m.s0[g], m.dw[g], float64(m.events[g])
+	if m.ties == Breslow || d == 1 {
+		m.h[g] = dw / s
+		m.hd[g] = m.h[g]
+		m.a[g] = dw / (s * s)
+		return dw * math.Log(s)
+	}
+	// With f = k/d and u = 1 − f·D/S the sums over k of 1/u, f/u, 1/u² and so
+	// on are those of the d risk sets that shrink by a d-th of the events.
+	share := m.d0[g] / s / d
+	var h, hf, a, b, c float64
+	logs, product := 0.0, 1.0
+	for k := 0.0; k < d; k++ {
+		u := 1 - k*share
+		product *= u
+		if product < 1e-200 {
+			logs += math.Log(product)
+			product = 1
+		}
+		q, f := 1/u, k/d
+		h += q
+		hf += f * q
+		q *= q
+		a += q
+		b += f * q
+		c += f * f * q
+	}
+	logs += math.Log(product)
+	mw := dw / d
+	m.h[g] = mw * h / s
+	m.hd[g] = mw * (h - hf) / s
+	mw /= s * s
+	m.a[g], m.b[g], m.c[g] = mw*a, -mw*b, mw*c
+	return dw*math.Log(s) + dw/d*logs
+}
+
+// derivatives stores gradient and information at the last value.
+func (m *coxModel) derivatives(grad, info []float64) {
+	if m.exact != nil {
+		m.exact.derivatives(grad, info)
+		return
+	}
+	m.sumRows()
+	m.scan()
+	clear(grad)
+	clear(info)
+	p := m.p
+	for l := range m.lane {
+		s := &m.lane[l]
+		for j, v := range s.grad {
+			grad[j] += v
+		}
+		for j, v := range s.info {
+			info[j] += v
+		}
+	}
+	raw := make([]float64, p)
+	for j := range p {
+		raw[j] = info[j*p+j]
+	}
+	m.subtractMeans(info)
+	for j := range p {
+		// Within rounding of nothing: constant in every risk set.
+		if info[j*p+j] <= 1e-13*raw[j] {
+			info[j*p+j] = 0
+		}
+	}
+}
+
+// sumRows adds up gradient and information of the rows, and the first moments
+// of each position's own rows into s1 and d1.
+func (m *coxModel) sumRows() {
+	clear(m.s1)
+	clear(m.d1)
+	eachLane(m.sumLane)
+	p := m.p
+	// Positions shared by two lanes, in order.
+	for l := range m.lane {
+		if m.cut[l] == m.cut[l+1] {
+			continue
+		}
+		s := &m.lane[l]
+		g := int(m.hi[m.cut[l]])
+		for j, v := range s.head {
+			m.s1[g*p+j] += v
+		}
+		if m.d1 != nil {
+			for j, v := range s.headD {
+				m.d1[g*p+j] += v
+			}
+		}
+	}
+	if m.byLo == nil {
+		return
+	}
+	eachLane(m.leaveLane)
+	for l := range m.lane {
+		if m.cutLo[l] == m.cutLo[l+1] {
+			continue
+		}
+		g := int(m.lo[m.byLo[m.cutLo[l]]])
+		for j, v := range m.lane[l].headLo {
+			m.s1[g*p+j] -= v
+		}
+	}
+}
+
+// sumLane does the work of one lane in sumRows.
+func (m *coxModel) sumLane(lane int) {
+	s, p := &m.lane[lane], m.p
+	clear(s.grad)
+	clear(s.info)
+	clear(s.head)
+	clear(s.headD)
+	end := m.cut[lane+1]
+	if m.cut[lane] == end {
+		return
+	}
+	shared := m.hi[m.cut[lane]]
+	for lo := m.cut[lane]; lo < end; lo += blockRows {
+		hi := min(lo+blockRows, end)
+		x := m.x[lo*p : hi*p]
+		v, res, rd := s.v[:hi-lo], s.m[:hi-lo], s.rd[:hi-lo]
+		for i := lo; i < hi; i++ {
+			g := m.hi[i]
+			cum := m.cum[g] - m.cum[m.lo[i]]
+			k := i - lo
+			if m.event[i] {
+				v[k] = m.r[i] * (cum - (m.h[g] - m.hd[g]))
+				res[k] = m.weight(i)*one(m.factor, int(g)) - v[k]
+				rd[k] = m.r[i]
+			} else {
+				v[k] = m.r[i] * cum
+				res[k] = -v[k]
+				rd[k] = 0
+			}
+		}
+		addXtV(s.grad, x, res)
+		addXtWX(s.info, p, x, v)
+		for i := lo; i < hi; {
+			g := m.hi[i]
+			e := i + 1
+			for e < hi && m.hi[e] == g {
+				e++
+			}
+			to, toD := s.head, s.headD
+			if g != shared {
+				to = m.s1[int(g)*p : int(g)*p+p]
+				if m.d1 != nil {
+					toD = m.d1[int(g)*p : int(g)*p+p]
+				}
+			}
+			addXtV(to, m.x[i*p:e*p], m.r[i:e])
+			if m.d1 != nil {
+				addXtV(toD, m.x[i*p:e*p], rd[i-lo:e-lo])
+			}
+			i = e
+		}
+	}
+}
+
+// leaveLane takes the rows entered after a position out of its sums.
+func (m *coxModel) leaveLane(lane int) {
+	p, end := m.p, m.cutLo[lane+1]
+	head := m.lane[lane].headLo
+	clear(head)
+	if m.cutLo[lane] == end {
+		return
+	}
+	shared := m.lo[m.byLo[m.cutLo[lane]]]
+	for k := m.cutLo[lane]; k < end; k++ {
+		i := int(m.byLo[k])
+		r, row := m.r[i], m.x[i*p:i*p+p]
+		if g := m.lo[i]; g != shared {
+			to := m.s1[int(g)*p : int(g)*p+p]
+			for j, v := range row {
+				to[j] -= r * v
+			}
+			continue
+		}
+		for j, v := range row {
+			head[j] += r * v
+		}
+	}
+}
+
+// scan turns s1 from sums of a position's own rows into sums over risk sets.
+func (m *coxModel) scan() {
+	p := m.p
+	for s := range m.label {
+		for g := int(m.first[s+1]) - 2; g > int(m.first[s]); g-- {
+			to := m.s1[g*p : g*p+p]
+			for j, v := range m.s1[(g+1)*p : (g+1)*p+p] {
+				to[j] += v
+			}
+		}
+	}
+}
+
+// subtractMeans takes Σ a·S₁S₁ᵀ + b·(S₁D₁ᵀ + D₁S₁ᵀ) + c·D₁D₁ᵀ over all
+// positions from info. Completing the square makes it two weighted products.
+func (m *coxModel) subtractMeans(info []float64) {
+	p, k := m.p, len(m.time)
+	eachLane(func(lane int) {
+		s := &m.lane[lane]
+		clear(s.info)
+		for lo := k * lane / lanes; lo < k*(lane+1)/lanes; lo += blockRows {
+			hi := min(lo+blockRows, k*(lane+1)/lanes)
+			if m.d1 == nil {
+				addXtWX(s.info, p, m.s1[lo*p:hi*p], m.a[lo:hi])
+				continue
+			}
+			rest := s.weightBlock[:hi-lo]
+			for g := lo; g < hi; g++ {
+				ratio := 0.0
+				if m.a[g] > 0 {
+					ratio = m.b[g] / m.a[g]
+				}
+				rest[g-lo] = m.c[g] - ratio*m.b[g]
+				to := s.block[(g-lo)*p : (g-lo)*p+p]
+				for j := range to {
+					to[j] = m.s1[g*p+j] + ratio*m.d1[g*p+j]
+				}
+			}
+			addXtWX(s.info, p, s.block[:(hi-lo)*p], m.a[lo:hi])
+			addXtWX(s.info, p, m.d1[lo*p:hi*p], rest)
+		}
+	})
+	for l := range m.lane {
+		for j, v := range m.lane[l].info {
+			info[j] -= v
+		}
+	}
+}
+
+// FitCox fits a proportional-hazards model by maximum partial likelihood.
+// Rows whose Event is 1 end in the event, all others are censored.
+//
+// It returns a [ColumnError] for values that are not finite and for constant
+// and collinear columns, a [RowError] for impossible times, weights and
+// offsets, [ErrNoRows] and [ErrNoEvents]. Where a column separates events
+// from the rest the fit is returned with a warning that names it, or repeated
+// with opt.SeparationRidge.
+//
+// See Cox (1972), doi:10.1111/j.2517-6161.1972.tb00899.x, Efron (1977),
+// doi:10.2307/2286217, and Therneau and Grambsch (2000),
+// doi:10.1007/978-1-4757-3294-8.
+func FitCox(d *Data, opt CoxOptions) (*Cox, error) {
+	m, err := newCoxModel(d, 1, opt.Ties)
+	if err != nil {
+		return nil, err
+	}
+	return m.fit(opt)
+}
+
+func (m *coxModel) fit(opt CoxOptions) (*Cox, error) {
+	p, d := m.p, m.d
+	if opt.MaxIter == 0 {
+		opt.MaxIter = 50
+	}
+	c := &Cox{Ties: opt.Ties, Names: d.Names, Rows: m.rows, Events: m.total, Mean: m.mean, model: m}
+	if p == 0 {
+		c.Coef, c.Cov = []float64{}, []float64{}
+		c.LogLik = m.value(c.Coef)
+		c.LogLikNull, c.Converged = c.LogLik, true
+		if m.exact != nil {
+			m.sumRisk()
+			m.hazards()
+		}
+		return c, nil
+	}
+	nopt := newtonOptions{names: d.Names, start: opt.Start, ridge: opt.Ridge, l1: opt.L1, maxIter: opt.MaxIter, events: m.sumEvents}
+	f, err := maximise(m, p, nopt)
+	if err != nil {
+		return nil, err
+	}
+	if away := m.runaway(f, opt.Ridge); away != nil {
+		if opt.SeparationRidge <= 0 {
+			f.converged = false
+			f.warnings = append(f.warnings, away.Error())
+		} else {
+			nopt.ridge = make([]float64, p)
+			for j := range nopt.ridge {
+				nopt.ridge[j] = at(opt.Ridge, j) + opt.SeparationRidge*m.size[j]*m.size[j]
+			}
+			if f, err = maximise(m, p, nopt); err != nil {
+				return nil, err
+			}
+			f.warnings = append(f.warnings, fmt.Sprintf("%v; fitted with a ridge of %g instead", away, opt.SeparationRidge))
+		}
+	}
+	c.Coef, c.Cov, c.LogLik, c.KKT = f.beta, f.cov, f.logLik, f.kkt
+	c.Iterations, c.Converged, c.Warnings = f.iterations, f.converged, f.warnings
+	c.LogLikNull = f.startLL
+	score := f.startScore
+	stale := false // whether the sums are those of other coefficients
+	if nopt.start != nil || nopt.ridge != nil || nopt.l1 != nil {
+		c.LogLikNull, score = m.null()
+		m.value(c.Coef)
+		stale = true
+	}
+	if m.exact != nil {
+		// Baseline and residuals are Efron's.
+		m.sumRisk()
+		m.hazards()
+		stale = true
+	}
+	if stale {
+		m.sumRows()
+		m.scan()
+	}
+	c.Score = chiSquare(score, p)
+	c.LR = chiSquare(2*(c.LogLik-c.LogLikNull), p)
+	if c.Cov != nil {
+		c.Wald = chiSquare(quadraticForm(f.info, c.Coef, p), p)
+	}
+	if (d.Cluster != nil || opt.Robust) && c.Cov != nil {
+		c.Robust = c.sandwich()
+	}
+	return c, nil
+}
+
+// null returns log-likelihood and score statistic at zero.
+func (m *coxModel) null() (ll, score float64) {
+	p := m.p
+	g, info := make([]float64, p), make([]float64, p*p)
+	ll = m.value(make([]float64, p))
+	m.derivatives(g, info)
+	var c chol
+	if c.factor(info, p) >= 0 {
+		return ll, math.NaN()
+	}
+	s := append([]float64(nil), g...)
+	c.solve(s)
+	for j := range g {
+		score += g[j] * s[j]
+	}
+	return ll, score
+}
+
+// runaway names the columns whose coefficients have no finite estimate:
+// theirs is the information that vanished, so that a standard deviation of
+// the column is known to no better than a factor exp(±1000).
+func (m *coxModel) runaway(f *newtonFit, ridge []float64) error {
+	if f.cov == nil && f.stuck < 0 {
+		return nil
+	}
+	var cols []string
+	for j := range m.p {
+		away := j == f.stuck
+		if f.cov != nil {
+			away = math.Sqrt(f.cov[j*m.p+j])*m.size[j] > 1e3
+		}
+		if away && at(ridge, j) == 0 {
+			cols = append(cols, columnName(m.d.Names, j))
+		}
+	}
+	if cols == nil {
+		return nil
+	}
+	return &ColumnError{Columns: cols, Row: -1, Err: ErrSeparated}
+}
+
+// quadraticForm returns bᵀAb for the symmetric A whose upper triangle is a.
+func quadraticForm(a, b []float64, p int) float64 {
+	s := 0.0
+	for i := range p {
+		s += a[i*p+i] * b[i] * b[i]
+		for j := i + 1; j < p; j++ {
+			s += 2 * a[i*p+j] * b[i] * b[j]
+		}
+	}
+	return s
+}
