@@ -69,7 +69,7 @@ type Report struct {
 // Posterior does not allocate and may be called concurrently.
 func (m *Model) Posterior(dst *[Hours]float64, counts, exposure *[Hours]float32, profile int) {
 	row := m.row(profile)
-	curve := m.Curves[row*Hours:][:Hours]
+	curve := (*[Hours]float64)(m.Curves[row*Hours:])
 	var n, e [Hours]float64 // events seen and expected
 	var seen, expected, mean float64
 	if counts != nil {
@@ -91,7 +91,7 @@ func (m *Model) Posterior(dst *[Hours]float64, counts, exposure *[Hours]float32,
 	for _, v := range &e {
 		expected += v
 	}
-	copy(dst[:], curve)
+	*dst = *curve
 	if len(m.Groups) > 0 {
 		m.mix(dst, &n, &e, seen, expected, row)
 	}
@@ -120,18 +120,17 @@ func (m *Model) Posterior(dst *[Hours]float64, counts, exposure *[Hours]float32,
 func (m *Model) relative(dst, n, e *[Hours]float64, mean float64) (before, after float64) {
 	raw := *e
 	newKernel(m.Bandwidth, m.Daily).smooth(n, e)
+	unit := m.Strength / math.Pow(mean, m.Tilt)
 	for h := range dst {
-		k := m.Strength
+		k := leastStrength
 		switch m.Tilt {
-		case 0:
 		case 0.5:
-			k *= math.Sqrt(dst[h] / mean)
+			k += unit * math.Sqrt(dst[h])
 		case 1:
-			k *= dst[h] / mean
+			k += unit * dst[h]
 		default:
-			k *= math.Pow(dst[h]/mean, m.Tilt)
+			k += unit * math.Pow(dst[h], m.Tilt)
 		}
-		k += leastStrength
 		r := (k + n[h]) / (k + e[h])
 		before += raw[h]
 		after += raw[h] * r

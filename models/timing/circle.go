@@ -48,14 +48,14 @@ func (k kernel) smooth(x, y *[Hours]float64) {
 		fx, fy = x[Hours-k.warm+i]+a*fx, y[Hours-k.warm+i]+a*fy
 		bx, by = x[k.warm-1-i]+a*bx, y[k.warm-1-i]+a*by
 	}
-	for h := range Hours {
+	for h := range Hours { // four recursions side by side keep the processor busy
+		g := Hours - 1 - h
 		fx, fy = x[h]+a*fx, y[h]+a*fy
-		ox[h], oy[h] = fx, fy
-	}
-	for h := Hours - 1; h >= 0; h-- {
-		ox[h] += a * bx
-		oy[h] += a * by
-		bx, by = x[h]+a*bx, y[h]+a*by
+		ox[h] += fx
+		oy[h] += fy
+		ox[g] += a * bx
+		oy[g] += a * by
+		bx, by = x[g]+a*bx, y[g]+a*by
 	}
 	for h, i := 0, 0; h < Hours; h++ {
 		x[h] = own*ox[h] + k.daily*dx[i]

@@ -88,7 +88,7 @@ func DefaultOptions(profiles int) Options {
 		Rate:        1.0 / 30,
 		PriorEvents: 20,
 		Groups:      6,
-		Sample:      800,
+		Sample:      500,
 		Seed:        1,
 	}
 }
@@ -443,7 +443,7 @@ var (
 	strengths  = []float64{0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 1024}
 	bandwidths = []float64{0, 0.5, 1, 1.5, 2, 3, 4, 6}
 	dailies    = []float64{0, 0.25, 0.5, 0.75, 0.9, 1}
-	tilts      = []float64{0, 0.5, 1}
+	tilts      = []float64{0.5, 1}
 )
 
 // pool fits the curves of units in place, with the one strength and smoothing
@@ -468,7 +468,7 @@ func (s setting) kernel() kernel { return newKernel(s.bandwidth, s.daily) }
 // bestPool searches the grid one axis at a time and returns the best mean
 // log-likelihood per event of a fold given the others.
 func bestPool(units []tally, curves [][]float64) (float64, setting) {
-	set := setting{strength: 16, bandwidth: 1, daily: 0.25}
+	set := setting{strength: 16, bandwidth: 1, daily: 0.5}
 	score := func(s setting) float64 { return foldScore(units, curves, s) }
 	best := score(set)
 	for range 2 {
@@ -479,21 +479,30 @@ func bestPool(units []tally, curves [][]float64) (float64, setting) {
 	return best, set
 }
 
-// along sets *x to the grid point with the best score, given the score of
-// where it is now, and returns that.
+// along climbs along one axis of the grid from where *x is now, whose score is
+// best, while the score rises; it leaves *x at the top and returns its score.
 func along(grid []float64, x *float64, best float64, score func() float64) float64 {
-	at := *x
-	for _, v := range grid {
-		if v == at {
-			continue
-		}
-		if *x = v; true {
-			if s := score(); s > best {
-				best, at = s, v
-			}
+	at := 0
+	for i, v := range grid {
+		if math.Abs(v-*x) < math.Abs(grid[at]-*x) {
+			at = i
 		}
 	}
-	*x = at
+	for _, step := range []int{1, -1} {
+		moved := false
+		for next := at + step; next >= 0 && next < len(grid); next += step {
+			*x = grid[next]
+			s := score()
+			if s <= best || math.IsNaN(s) {
+				break
+			}
+			best, at, moved = s, next, true
+		}
+		if moved {
+			break
+		}
+	}
+	*x = grid[at]
 	return best
 }
 
@@ -534,7 +543,7 @@ func foldScore(units []tally, curves [][]float64, s setting) float64 {
 // perRow bounds the hours left out of one row, for time; perRowEvents what they
 // weigh together, so that those who look most do not choose for all.
 const (
-	perRow       = 6
+	perRow       = 4
 	perRowEvents = 20
 )
 

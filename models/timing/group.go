@@ -5,24 +5,30 @@ import "math"
 // maxGroups bounds the number of groups, so that mixing needs no allocation.
 const maxGroups = 8
 
+// groupFloor is the part of every debtor that may be anyone, whatever the
+// group: a second habit must not be ruled out by the first.
+const groupFloor = 0.1
+
 // mix multiplies prior by the debtor's own mixture of group curves and scales
 // e, the events expected, with it. Both keep their sum over what was exposed.
 func (m *Model) mix(prior, n, e *[Hours]float64, seen, expected float64, row int) {
 	var share [maxGroups]float64
 	g := m.membership(&share, n, e, seen, expected, row)
-	for h := range prior {
-		r := 0.0
-		for c := range g {
-			r += share[c] * m.Groups[c*Hours+h]
+	var r [Hours]float64
+	for c := range g {
+		for h, v := range (*[Hours]float64)(m.Groups[c*Hours:]) {
+			r[h] += share[c] * v
 		}
-		prior[h] *= r
-		e[h] *= r
+	}
+	for h, v := range &r {
+		prior[h] *= v
+		e[h] *= v
 	}
 }
 
-// membership stores the probability of each group given the events, divided by
-// the mean of the group's curve over what was exposed, and returns the number
-// of groups. The likelihood of events among the exposed hours is tempered:
+// membership stores the share of each group in a debtor given the events, over
+// the mean of the group's curve where it was exposed, and returns the number of
+// groups. The likelihood of events among the exposed hours is tempered:
 // a debtor's events repeat each other, so that the first few say most.
 func (m *Model) membership(share *[maxGroups]float64, n, e *[Hours]float64, seen, expected float64, row int) int {
 	g := len(m.Groups) / Hours
@@ -30,7 +36,7 @@ func (m *Model) membership(share *[maxGroups]float64, n, e *[Hours]float64, seen
 	heat := 1 / (1 + seen/m.GroupHeat)
 	top := math.Inf(-1)
 	for c := range g {
-		curve := m.Groups[c*Hours:][:Hours]
+		curve := (*[Hours]float64)(m.Groups[c*Hours:])
 		sum, score := 0.0, 0.0
 		for h, r := range curve {
 			sum += e[h] * r
@@ -56,7 +62,7 @@ func (m *Model) membership(share *[maxGroups]float64, n, e *[Hours]float64, seen
 		sum += share[c]
 	}
 	for c := range g {
-		share[c] /= sum * mean[c]
+		share[c] = (groupFloor*m.GroupShares[row*g+c] + (1-groupFloor)*share[c]/sum) / mean[c]
 	}
 	return g
 }
@@ -136,9 +142,11 @@ func (f *fitter) group() {
 		at := mean()
 		at = along(heats, &m.GroupHeat, at, mean)
 		along(strengths, &m.Strength, at, mean)
-		if dst, sum, _ := score(heldOut); sum > bestSum {
-			best, bestSum, after = *m, sum, dst
+		dst, sum, _ := score(heldOut)
+		if sum <= bestSum {
+			break
 		}
+		best, bestSum, after = *m, sum, dst
 	}
 	gain := (bestSum - without) / events
 	se := pairedError(heldOut, before, after, gain) / events
