@@ -1,0 +1,273 @@
+package anomaly
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Point is one paid invoice.
+type Point struct {
+	Due  int32   // due date, days since 1 January 1970
+	Late float32 // days from due to paid; negative when paid before
+}
+
+// Prior is what is believed of a debtor of some cadence before their own
+// payments are seen, in days.
+type Prior struct {
+	Mean    float64 // mean days late over debtors
+	Between float64 // standard deviation of debtors' means
+	Scale   float64 // typical standard deviation of one debtor's payments
+	DF      float64 // how many payments Scale is worth
+	Trend   float64 // standard deviation of debtors' trends, days late per 30 days; 0 for none
+
+	Month    [12]float64 // days late to add by month of the due date, January first
+	Weekday  [7]float64  // days late to add by weekday of the due date, Sunday first
+	Profiles []Profile   // by profile; may be shorter than there are profiles
+	Tail     Tail        // share and size of isolated outliers
+}
+
+// Profile is what is believed of a debtor of one profile.
+type Profile struct {
+	Mean  float64 // days late
+	Scale float64 // days
+}
+
+// profile returns mean and scale believed for profile i.
+func (p *Prior) profile(i int) Profile {
+	if i >= 0 && i < len(p.Profiles) {
+		return p.Profiles[i]
+	}
+	return Profile{p.Mean, p.Scale}
+}
+
+// season returns the days late to expect more of an invoice due on day.
+func (p *Prior) season(day int32) float64 {
+	return p.Month[monthOf(day)] + p.Weekday[weekdayOf(day)]
+}
+
+// monthOf returns the month of a day since 1970, 0 for January, by the civil
+// calendar algorithm of Hinnant (2013), chrono-compatible date algorithms.
+func monthOf(day int32) int {
+	doe := int(((day+719468)%146097 + 146097) % 146097)
+	yoe := (doe - doe/1460 + doe/36524 - doe/146096) / 365
+	doy := doe - (365*yoe + yoe/4 - yoe/100)
+	return ((5*doy+2)/153 + 2) % 12
+}
+
+// weekdayOf returns the weekday of a day since 1970, 0 for Sunday: day 0 was
+// a Thursday.
+func weekdayOf(day int32) int { return int(((day+4)%7 + 7) % 7) }
+
+// Baseline is how one debtor pays: Student-t around a line.
+type Baseline struct {
+	Mean   float64 // days late at day Centre, season taken out
+	Trend  float64 // days late per 30 days
+	Centre float64 // mean due date of the invoices it was fitted on
+	Spread float64 // posterior variance of Trend in units of Scale²
+	N      float64 // how many invoices the mean is worth, the prior included
+	Scale  float64 // standard deviation of one payment around the line, days
+	DF     float64 // degrees of freedom of Scale
+}
+
+const (
+	winsor   = 2.0  // residuals beyond this many Scale count as if at it
+	minScale = 0.35 // days; dates alone give 0.29, the rest is a debtor too exact to be true
+	history  = 48   // invoices remembered per debtor
+)
+
+// winsorVariance is E min(Z², winsor²) of a standard normal Z: what makes the
+// winsorised variance consistent.
+var winsorVariance = func() float64 {
+	n := distuv.UnitNormal
+	tail := n.Survival(winsor)
+	return 1 - 2*winsor*n.Prob(winsor) - 2*tail + 2*winsor*winsor*tail
+}()
+
+// Carried is what a debtor's own past says of their scale, beside the prior:
+// kept when their mean has changed.
+type Carried struct {
+	Scale float64
+	DF    float64
+}
+
+// fit returns the posterior of one debtor's baseline from paid invoices: a
+// Huber M-estimate with a normal prior on the mean, Proposal 2 with an inverse
+// chi-square prior on the scale, and a ridge on the trend. An invoice weighs
+// at most what one at two standard deviations weighs, so a few outliers move
+// neither.
+//
+// It is the mode of the hierarchical model in which means are normal and
+// variances scaled inverse chi-square over debtors; see Huber and Ronchetti
+// (2009), Robust Statistics, §6.4, and Smyth (2004),
+// doi:10.2202/1544-6115.1027, for the variances.
+func (p *Prior) fit(points []Point, profile int, own Carried) Baseline {
+	believed := p.profile(profile)
+	s0, d0 := believed.Scale, p.DF
+	if own.DF > 0 {
+		s0, d0 = own.Scale, own.DF
+	}
+	n := len(points)
+	b := Baseline{Mean: believed.Mean, Scale: s0, DF: d0, N: s0 * s0 / (p.Between * p.Between)}
+	if n == 0 {
+		b.Spread = spread(p.Trend, s0, 0)
+		return b
+	}
+	var mean, centre float64
+	for _, q := range points {
+		mean += float64(q.Late) - p.season(q.Due)
+		centre += float64(q.Due)
+	}
+	mean /= float64(n)
+	b.Centre = centre / float64(n)
+	var dev float64
+	for _, q := range points {
+		dev += math.Abs(float64(q.Late) - p.season(q.Due) - mean)
+	}
+	b.Mean = mean
+	b.Scale = max(minScale, 1.2533*dev/float64(n)) // √(π/2): mean deviation of a normal
+	var sxx float64
+	for range 30 {
+		lambda := b.Scale * b.Scale / (p.Between * p.Between)
+		var sw, swy, swxy, ss float64
+		sxx = 0
+		for _, q := range points {
+			x := (float64(q.Due) - b.Centre) / 30
+			y := float64(q.Late) - p.season(q.Due)
+			r := y - b.Mean - b.Trend*x
+			w := 1.0
+			if a := math.Abs(r); a > winsor*b.Scale {
+				w = winsor * b.Scale / a
+			}
+			sw += w
+			swy += w * (y - b.Trend*x)
+			swxy += w * x * (y - b.Mean)
+			sxx += w * x * x
+			ss += min(r*r, winsor*winsor*b.Scale*b.Scale)
+		}
+		m := (lambda*believed.Mean + swy) / (lambda + sw)
+		if p.Trend > 0 {
+			b.Trend = swxy / (sxx + b.Scale*b.Scale/(p.Trend*p.Trend))
+		}
+		df := d0 + float64(n) - 1
+		s := max(minScale, math.Sqrt((d0*s0*s0+ss/winsorVariance)/df))
+		done := math.Abs(m-b.Mean) < 1e-4*s && math.Abs(s-b.Scale) < 1e-4*s
+		b.Mean, b.Scale, b.DF, b.N = m, s, df, lambda+sw
+		if done {
+			break
+		}
+	}
+	b.Spread = spread(p.Trend, b.Scale, sxx)
+	return b
+}
+
+// spread returns the posterior variance of the trend in units of scale².
+func spread(prior, scale, sxx float64) float64 {
+	if prior == 0 {
+		return 0
+	}
+	return 1 / (sxx + scale*scale/(prior*prior))
+}
+
+// at returns the expected days late of an invoice due on day, and how many
+// invoices that expectation is worth.
+func (b *Baseline) at(p *Prior, day int32) (mean, n float64) {
+	mean, n = b.Mean+p.season(day), b.N
+	if b.Centre != 0 {
+		x := (float64(day) - b.Centre) / 30
+		mean += b.Trend * x
+		n = 1 / (1/n + b.Spread*x*x)
+	}
+	return mean, n
+}
+
+// score returns the standardised residual of an invoice that is late days
+// late: its distance from the mean in Scale, carried from Student-t to the
+// normal scale so that the scores of the well-known and the new debtor mean
+// the same, by Wallace (1959), doi:10.1214/aoms/1177706213.
+func (b *Baseline) score(mean, late float64) float64 {
+	t := (late - mean) / b.Scale
+	z := math.Sqrt(b.DF*math.Log1p(t*t/b.DF)) * (8*b.DF + 1) / (8*b.DF + 3)
+	return math.Copysign(z, t)
+}
+
+// Band is the range in which the days late of the next invoice are expected.
+type Band struct {
+	Low, Mid, High float64 // days late
+}
+
+// band returns the central predictive interval that holds share of the
+// payments of an invoice due on day.
+func (b *Baseline) band(p *Prior, day int32, share float64) Band {
+	mid, n := b.at(p, day)
+	t := distuv.StudentsT{Sigma: 1, Nu: b.DF}.Quantile((1 + share) / 2)
+	half := t * b.Scale * math.Sqrt(1+1/n)
+	return Band{mid - half, mid, mid + half}
+}
+
+// Tail is what the book says of single payments far beyond the band: the
+// outliers that were followed by an ordinary payment, and so were no change.
+type Tail struct {
+	Seen float64 // scores seen
+	Far  float64 // of which isolated and beyond tailFrom
+	Sum  float64 // of their excess over tailFrom
+	Sum2 float64 // of its square
+}
+
+const (
+	tailFrom = 3.0 // normal scores beyond this are counted as outliers
+	tailMin  = 20  // outliers needed before the tail is believed
+)
+
+// add counts one more score, and whether the score before it was an isolated
+// outlier of that size.
+func (t *Tail) add(outlier float64) {
+	t.Seen++
+	if e := outlier - tailFrom; e > 0 {
+		t.Far++
+		t.Sum += e
+		t.Sum2 += e * e
+	}
+}
+
+// Survival returns the probability that an ordinary payment has a score of z
+// or more: a normal tail mixed with the outliers of the book beyond what a
+// normal tail holds. Their excess over tailFrom follows a generalised Pareto
+// distribution fitted by moments, as in Hosking and Wallis (1987),
+// doi:10.1080/00401706.1987.10488243.
+func (t *Tail) Survival(z float64) float64 {
+	p := distuv.UnitNormal.Survival(z)
+	if t.Far < tailMin {
+		return p
+	}
+	w := t.Far/t.Seen - distuv.UnitNormal.Survival(tailFrom)
+	if w <= 0 {
+		return p
+	}
+	far := 1.0
+	if z > tailFrom {
+		mean := t.Sum / t.Far
+		variance := max(t.Sum2/t.Far-mean*mean, mean*mean/2)
+		ratio := mean * mean / variance
+		xi, beta := (1-ratio)/2, mean*(ratio+1)/2
+		if e := (z - tailFrom) / beta; math.Abs(xi) < 1e-6 {
+			far = math.Exp(-e)
+		} else {
+			far = math.Pow(max(0, 1+xi*e), -1/xi)
+		}
+	}
+	return (1-w)*p + w*far
+}
+
+// normal returns the score that an ordinary normal payment would have with
+// the probability that z has in this tail.
+func (t *Tail) normal(z float64) float64 {
+	if z <= 0 || t.Far < tailMin {
+		return z
+	}
+	p := t.Survival(z)
+	if p < 1e-12 {
+		return min(z, 7) // where the quantile below would lose its digits
+	}
+	return min(z, distuv.UnitNormal.Quantile(1-p))
+}

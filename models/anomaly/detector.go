@@ -1,0 +1,547 @@
+package anomaly
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Invoice is one unpaid invoice.
+type Invoice struct {
+	ID  string
+	Due int32 // days since 1 January 1970
+	// Told is set once a finding was raised on it.
+	Told bool
+}
+
+// Debtor is the state of one debtor.
+type Debtor struct {
+	Profile int   // index of the profile
+	Groups  []int // indices of groups, for roll-ups: sector, region, their crossing, profile
+	Paid    []Point
+	Open    []Invoice // by due date, then as they came
+	Base    Baseline  // fitted on Paid less its last Recent
+	Recent  int       // how many of Paid are under watch for a change
+	Cadence Cadence
+	Carried Carried
+	Fresh   int     // paid since the last Tick
+	Last    float64 // score of the last payment
+	Tested  int32   // day of the last test
+	Moved   int32   // day on which payments last looked late; 0 if never
+	Since   int32   // due date of the first of them
+}
+
+// Evidence is a p-value that the caller computed.
+type Evidence struct {
+	Debtor int
+	Kind   Kind
+	P      float64 // probability of evidence as strong where nothing changed
+	Since  int32   // when it began, days since 1 January 1970
+}
+
+// Finding is one change worth telling.
+type Finding struct {
+	Kind       Kind
+	Debtor     int
+	Since      int32   // due date of the first invoice concerned, or Evidence.Since
+	P          float64 // probability of evidence as strong where nothing changed
+	Confidence float64 // one less the share of findings as weak as this, that day, that are false
+	Expected   Band    // days late, 90 %; kinds Late, Early and Overdue
+	Seen       float64 // mean days late since; for Overdue days past due
+	Shift      float64 // days later than the mean before; kinds Late and Early
+	Invoice    string  // the oldest unpaid invoice concerned, where there is one
+	RollUp     int     // ID of the roll-up that tells this, or 0
+}
+
+// RollUp is one shock of a group, told instead of its members.
+type RollUp struct {
+	ID      int   // from 1
+	Group   int   // index of the group
+	Since   int32 // due date of the first late invoice of a typical member
+	Day     int32 // when it was found
+	Until   int32 // until when it takes in findings of its members
+	P       float64
+	Size    int   // debtors of the group tested lately
+	Members []int // debtors of the group that pay late since, by index
+}
+
+// Report is what one Tick found.
+type Report struct {
+	// Findings are the changes of single debtors, those told by a roll-up
+	// marked; by kind, then most surprising first.
+	Findings []Finding
+	// RollUps are those found today. Findings told earlier of their Members,
+	// of kinds Late and Overdue and not older than Since, are replaced by it.
+	RollUps []RollUp
+}
+
+// State is everything a Detector remembers, in plain values that any encoder
+// can write.
+type State struct {
+	Day      int32 // of the last Tick
+	Debtors  []Debtor
+	Profiles int
+	Groups   int
+	Prior    [Cadences]Prior
+	Streams  [Kinds]Stream
+	Tallies  [Kinds]Tally
+	RollUps  []RollUp // still taking in findings
+	NextID   int
+	Usual    float64    // share of debtors that looked late in 28 days, averaged over a season
+	Pending  []Evidence // for the next Tick
+}
+
+// Detector watches one creditor's book. Feed it invoices as they open and are
+// paid, and Tick once a day. The same calls in the same order give the same
+// findings. A Detector is not safe for concurrent use.
+type Detector struct {
+	State
+	cfg    Config
+	days   [cadenceOf]int32
+	seq    []Point
+	scores []float64
+	found  []int
+	ps     []float64
+	batch  [Kinds][]Finding
+}
+
+// New returns a Detector that has seen nothing.
+func New(cfg Config) (*Detector, error) {
+	return Resume(cfg, State{Prior: cfg.Prior, NextID: 1})
+}
+
+// Resume returns a Detector that goes on from state.
+func Resume(cfg Config, state State) (*Detector, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return &Detector{State: state, cfg: cfg}, nil
+}
+
+// AddDebtor makes room for one more debtor and returns its index, from 0.
+// Profile and groups are indices that the caller gives meaning to; a debtor
+// may belong to any number of groups.
+func (d *Detector) AddDebtor(profile int, groups ...int) int {
+	d.Debtors = append(d.Debtors, Debtor{Profile: profile, Groups: slices.Clone(groups)})
+	d.Profiles = max(d.Profiles, profile+1)
+	for _, g := range groups {
+		d.Groups = max(d.Groups, g+1)
+	}
+	i := len(d.Debtors) - 1
+	d.refit(&d.Debtors[i])
+	return i
+}
+
+// Issue adds an unpaid invoice, due on day due.
+func (d *Detector) Issue(debtor int, id string, due int32) {
+	o := &d.Debtors[debtor].Open
+	i, _ := slices.BinarySearchFunc(*o, due+1, func(v Invoice, t int32) int { return cmp.Compare(v.Due, t) })
+	*o = slices.Insert(*o, i, Invoice{ID: id, Due: due})
+}
+
+// Cancel forgets an unpaid invoice: credited, disputed, or in a plan. An
+// invoice that is not open is passed over.
+func (d *Detector) Cancel(debtor int, id string) {
+	o := &d.Debtors[debtor].Open
+	*o = slices.DeleteFunc(*o, func(v Invoice) bool { return v.ID == id })
+}
+
+// Pay says that an unpaid invoice was paid in full, paid days after 1 January
+// 1970. An invoice that is not open is passed over. Invoices due and paid
+// together count as one.
+func (d *Detector) Pay(debtor int, id string, paid float64) {
+	b := &d.Debtors[debtor]
+	i := slices.IndexFunc(b.Open, func(v Invoice) bool { return v.ID == id })
+	if i < 0 {
+		return
+	}
+	due := b.Open[i].Due
+	b.Open = slices.Delete(b.Open, i, i+1)
+	late := float32(paid - float64(due))
+	if n := len(b.Paid); n > 0 && b.Paid[n-1] == (Point{due, late}) {
+		return
+	}
+	p := &d.Prior[b.Cadence]
+	mean, _ := b.Base.at(p, due)
+	score := b.Base.score(mean, float64(late))
+	if len(b.Paid) >= least {
+		outlier := 0.0
+		if score < tailFrom/2 {
+			outlier = b.Last
+		}
+		p.Tail.add(outlier)
+	}
+	b.Last = score
+	if len(b.Paid) == history {
+		b.Paid = slices.Delete(b.Paid, 0, 1)
+	}
+	b.Paid = append(b.Paid, Point{due, late})
+	b.Fresh++
+	d.refit(b)
+}
+
+const (
+	least     = 4     // observations before a change, or it is no change but a beginning
+	window    = 12    // payments under watch, at most
+	suspicion = 0.05  // an unpaid invoice joins a day's tests from this probability
+	moved     = 0.005 // p-value from which a debtor counts as moved in roll-ups
+	lately    = 28    // days over which members of a group count as moved together
+)
+
+// refit fits the baseline of b on what is no longer under watch.
+func (d *Detector) refit(b *Debtor) {
+	n := len(b.Paid)
+	b.Cadence = cadence(b.Paid, d.days[:])
+	b.Recent = min(n, window, max(3, n/3))
+	b.Base = d.Prior[b.Cadence].fit(b.Paid[:n-b.Recent], b.Profile, b.Carried)
+}
+
+// Refit learns from the book what debtors of each cadence and profile have in
+// common, season included, and fits every debtor anew. Call it once a week or
+// after loading a book; it costs about ten microseconds a debtor.
+func (d *Detector) Refit() {
+	for c := range d.Prior {
+		var book [][]Point
+		var profile []int
+		for i := range d.Debtors {
+			if b := &d.Debtors[i]; b.Cadence == Cadence(c) {
+				book = append(book, b.learned())
+				profile = append(profile, b.Profile)
+			}
+		}
+		d.Prior[c] = learn(d.Prior[c], book, profile, d.Profiles)
+	}
+	for i := range d.Debtors {
+		d.refit(&d.Debtors[i])
+	}
+}
+
+// learned returns the payments of b that others may learn from: not those
+// under watch, nor those by which a change was noticed, which are the latest
+// of the late.
+func (b *Debtor) learned() []Point {
+	to := len(b.Paid) - b.Recent
+	if b.Carried.DF > 0 {
+		return b.Paid[min(window, to):to]
+	}
+	return b.Paid[:to]
+}
+
+// Band returns the range that holds share of the days late of an invoice of
+// this debtor that is due on day due.
+func (d *Detector) Band(debtor int, due int32, share float64) Band {
+	b := &d.Debtors[debtor]
+	base := d.present(b)
+	return base.band(&d.Prior[b.Cadence], due, share)
+}
+
+// present returns the baseline on everything paid, what is under watch
+// included.
+func (d *Detector) present(b *Debtor) Baseline {
+	return d.Prior[b.Cadence].fit(b.Paid, b.Profile, b.Carried)
+}
+
+// Add hands in a p-value of another kind for the next Tick. Hand in every
+// test made, not only the small ones: the false discovery rate counts them.
+// It panics on a kind that the Detector tests itself and on a p-value outside
+// [0, 1].
+func (d *Detector) Add(e Evidence) {
+	if e.Kind <= Overdue || int(e.Kind) >= Kinds || !(e.P >= 0 && e.P <= 1) {
+		panic(fmt.Sprintf("anomaly: evidence %+v", e))
+	}
+	d.Pending = append(d.Pending, e)
+}
+
+// Verdict says what a controller thought of one finding. Many dismissals of a
+// kind raise the evidence that its findings need.
+func (d *Detector) Verdict(kind Kind, confirmed bool) {
+	if confirmed {
+		d.Tallies[kind].Confirmed++
+	} else {
+		d.Tallies[kind].Dismissed++
+	}
+}
+
+// Tick tests everything paid since the last Tick and everything unpaid at the
+// start of day, and returns what it found. Days must not go back.
+func (d *Detector) Tick(day int32) Report {
+	d.Day = day
+	d.RollUps = slices.DeleteFunc(d.RollUps, func(r RollUp) bool { return r.Until < day })
+	for k := range d.batch {
+		d.batch[k] = d.batch[k][:0]
+	}
+	var r Report
+	for i := range d.Debtors {
+		d.examine(&r, i, day)
+	}
+	for _, e := range d.Pending {
+		d.batch[e.Kind] = append(d.batch[e.Kind], Finding{Kind: e.Kind, Debtor: e.Debtor, Since: e.Since, P: e.P})
+	}
+	d.Pending = d.Pending[:0]
+	for k := range d.batch {
+		d.discover(&r, Kind(k), day)
+	}
+	d.rollUp(&r, day)
+	for i := range r.Findings {
+		d.settle(&r.Findings[i])
+	}
+	return r
+}
+
+// budget is the share of Config.PerYear that each kind may use.
+var budget = [Kinds]float64{Late: 0.5, Early: 0.25, Overdue: 0.25}
+
+// invoicesPerYear is how many tests of one kind a debtor's payments give.
+var invoicesPerYear = [Cadences]float64{Irregular: 12, Weekly: 52, Monthly: 12}
+
+// examine adds the tests of debtor i to the day's batches, or its findings to
+// r where a roll-up tells them.
+func (d *Detector) examine(r *Report, i int, day int32) {
+	b := &d.Debtors[i]
+	if b.Fresh == 0 && (len(b.Open) == 0 || b.Open[0].Due >= day) {
+		return
+	}
+	p := &d.Prior[b.Cadence]
+	watched := b.Paid[len(b.Paid)-b.Recent:]
+	seq, scores := append(d.seq[:0], watched...), d.scores[:0]
+	for _, q := range watched {
+		mean, _ := b.Base.at(p, q.Due)
+		scores = append(scores, p.Tail.normal(b.Base.score(mean, float64(q.Late))))
+	}
+	late := Finding{Kind: Late, Debtor: i, P: 1}
+	early := Finding{Kind: Early, Debtor: i, P: 1}
+	over := Finding{Kind: Overdue, Debtor: i, P: 1}
+	fresh := min(b.Fresh, len(watched))
+	for n := len(watched) - fresh + 1; n <= len(watched); n++ {
+		d.suspect(&late, b, seq[:n], scores[:n])
+		for j := range scores[:n] {
+			scores[j] = -scores[j]
+		}
+		d.suspect(&early, b, seq[:n], scores[:n])
+		for j := range scores[:n] {
+			scores[j] = -scores[j]
+		}
+	}
+	late.P = min(1, late.P*float64(max(1, fresh)))
+	early.P = min(1, early.P*float64(max(1, fresh)))
+
+	// An unpaid invoice will be paid today at the soonest: what it proves
+	// today it will still prove when it is paid, so looking early causes no
+	// false alarm that looking late would not.
+	for j, v := range b.Open {
+		past := float64(day - v.Due)
+		if past <= 0 {
+			break
+		}
+		mean, n := b.Base.at(p, v.Due)
+		if j == 0 && !v.Told {
+			over.P = p.overdue(&b.Base, past-mean, n, d.cfg.Resolution)
+			over.Since, over.Seen, over.Invoice = v.Due, past, v.ID
+		}
+		z := p.Tail.normal(b.Base.score(mean, past))
+		if z <= 0 {
+			break
+		}
+		// One left behind while later ones were paid says nothing of the habit.
+		if len(watched) == 0 || v.Due > watched[len(watched)-1].Due {
+			seq, scores = append(seq, Point{v.Due, float32(past)}), append(scores, z)
+			was := late.P
+			d.suspect(&late, b, seq, scores)
+			if late.P < was {
+				late.Invoice = v.ID
+			}
+		}
+	}
+	d.seq, d.scores = seq, scores
+
+	if late.P <= moved {
+		if b.Moved < day-lately {
+			b.Since = late.Since
+		}
+		b.Moved = day
+	}
+	told := d.toldBy(b)
+	per := d.cfg.PerYear / invoicesPerYear[b.Cadence]
+	for _, f := range [...]*Finding{&late, &early, &over} {
+		if b.Fresh == 0 && f.P > suspicion {
+			continue
+		}
+		b.Tested = day
+		if f.Kind != Early && told > 0 {
+			if f.P <= moved {
+				f.RollUp = told
+				d.report(r, *f)
+			}
+			continue
+		}
+		if f.P > per*budget[f.Kind] {
+			f.P = 1
+		}
+		d.batch[f.Kind] = append(d.batch[f.Kind], *f)
+	}
+	b.Fresh = 0
+}
+
+// bank is the changes looked for, as parts of the one worth acting on, and
+// the part of false alarms that each may cause: most for that one, the rest
+// for the slip of half its size.
+var bank = [...]struct{ part, share float64 }{{1, 0.8}, {0.5, 0.2}}
+
+// suspect makes f the strongest evidence of a change within seq that lasts to
+// its end, if that is stronger than f.
+func (d *Detector) suspect(f *Finding, b *Debtor, seq []Point, scores []float64) {
+	_, n := b.Base.at(&d.Prior[b.Cadence], seq[len(seq)-1].Due)
+	for _, k := range bank {
+		effect := min(3, max(0.5, k.part*d.cfg.Shift[b.Cadence]/b.Base.Scale))
+		s := Detect(scores, n, least, effect)
+		p := min(1, Rate(s.Evidence, effect)/k.share)
+		if p >= f.P {
+			continue
+		}
+		f.P, f.Since, f.Shift, f.Seen = p, seq[s.From].Due, s.Size*b.Base.Scale, 0
+		for _, q := range seq[s.From:] {
+			f.Seen += float64(q.Late) / float64(len(seq)-s.From)
+		}
+		if f.Kind == Early {
+			f.Shift = -f.Shift
+		}
+	}
+}
+
+// overdue returns the probability that an invoice is paid beyond days after
+// it was expected, or later. Where only days are known, a payment on a day
+// stands for any moment of it.
+func (p *Prior) overdue(b *Baseline, beyond, n, resolution float64) float64 {
+	wide := *b
+	wide.Scale = math.Sqrt(max(b.Scale*b.Scale-resolution*resolution/12, minScale*minScale) * (1 + 1/n))
+	return p.Tail.Survival(wide.score(0, beyond-resolution/2))
+}
+
+// toldBy returns the ID of the roll-up that tells the lateness of b, or 0.
+func (d *Detector) toldBy(b *Debtor) int {
+	for i := range d.RollUps {
+		if slices.Contains(b.Groups, d.RollUps[i].Group) {
+			return d.RollUps[i].ID
+		}
+	}
+	return 0
+}
+
+// discover moves what the day's batch of one kind proves to r.
+func (d *Detector) discover(r *Report, k Kind, day int32) {
+	d.ps = d.ps[:0]
+	for i := range d.batch[k] {
+		d.ps = append(d.ps, d.batch[k][i].P)
+	}
+	fdr := d.Tallies[k].Level(d.cfg.FDR)
+	var threshold float64
+	d.found, threshold = d.Streams[k].Test(d.found, day, d.ps, fdr)
+	for _, i := range d.found {
+		f := d.batch[k][i]
+		f.Confidence = 1 - fdr*f.P/threshold
+		d.report(r, f)
+	}
+}
+
+// report adds f to r with the band that was expected.
+func (d *Detector) report(r *Report, f Finding) {
+	if f.Kind <= Overdue {
+		b := &d.Debtors[f.Debtor]
+		f.Expected = b.Base.band(&d.Prior[b.Cadence], f.Since, 0.9)
+	}
+	r.Findings = append(r.Findings, f)
+}
+
+// rollUp adds to r the groups that moved together, and marks the findings of
+// their members.
+func (d *Detector) rollUp(r *Report, day int32) {
+	groups := make([]Group, d.Groups)
+	var tested, hit float64
+	count := func(b *Debtor, by int) {
+		if b.Tested <= day-lately || b.Tested == 0 || d.toldBy(b) > 0 {
+			return
+		}
+		m := 0
+		if b.Moved > day-lately && b.Moved != 0 {
+			m = 1
+		}
+		tested += float64(by)
+		hit += float64(by * m)
+		for _, g := range b.Groups {
+			groups[g].Size += by
+			groups[g].Moved += by * m
+		}
+	}
+	for i := range d.Debtors {
+		count(&d.Debtors[i], 1)
+	}
+	// As many looks as there are groups and, since windows overlap, five for
+	// each window of the year.
+	limit := d.cfg.RollUpRate * lately / (year * 5 * float64(max(1, d.Groups)))
+	for {
+		g, p := Scan(groups, max(usual, d.Usual), limit)
+		if g < 0 {
+			break
+		}
+		s := RollUp{ID: d.NextID, Group: g, Day: day, Until: day + int32(d.cfg.RollUpDays), P: p, Size: groups[g].Size}
+		d.NextID++
+		var since []int32
+		for i := range d.Debtors {
+			b := &d.Debtors[i]
+			if !slices.Contains(b.Groups, g) || d.toldBy(b) > 0 {
+				continue
+			}
+			count(b, -1)
+			if b.Moved > day-lately && b.Moved != 0 {
+				s.Members = append(s.Members, i)
+				since = append(since, b.Since)
+			}
+		}
+		slices.Sort(since)
+		s.Since = since[len(since)/2]
+		d.RollUps = append(d.RollUps, s)
+		r.RollUps = append(r.RollUps, s)
+		for i := range r.Findings {
+			f := &r.Findings[i]
+			if (f.Kind == Late || f.Kind == Overdue) && f.RollUp == 0 && slices.Contains(d.Debtors[f.Debtor].Groups, g) {
+				f.RollUp = s.ID
+			}
+		}
+		for _, i := range s.Members {
+			d.change(&d.Debtors[i], d.Debtors[i].Since)
+		}
+	}
+	if tested > 0 {
+		d.Usual += (hit/tested - d.Usual) / usualDays
+	}
+}
+
+const (
+	usual     = 0.02 // share of debtors that look late in 28 days by chance alone, at least
+	usualDays = 90   // days over which the usual share is averaged
+)
+
+// settle remembers that f was told: one invoice is overdue once, and a change
+// is the habit from then on.
+func (d *Detector) settle(f *Finding) {
+	b := &d.Debtors[f.Debtor]
+	switch f.Kind {
+	case Late, Early:
+		d.change(b, f.Since)
+	case Overdue:
+		for i := range b.Open {
+			if b.Open[i].ID == f.Invoice {
+				b.Open[i].Told = true
+			}
+		}
+	}
+}
+
+// change starts a new baseline for b from the invoice due on since. What the
+// past said of the scale is kept, as worth a dozen payments.
+func (d *Detector) change(b *Debtor, since int32) {
+	b.Carried = Carried{Scale: b.Base.Scale, DF: min(b.Base.DF, 12)}
+	b.Paid = slices.DeleteFunc(b.Paid, func(q Point) bool { return q.Due < since })
+	d.refit(b)
+}

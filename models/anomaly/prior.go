@@ -1,0 +1,284 @@
+package anomaly
+
+import (
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/mathext"
+	"gonum.org/v1/gonum/stat"
+)
+
+// cadenceOf is how many of the last invoices tell the cadence.
+const cadenceOf = 12
+
+// cadence returns the cadence that the gaps between due dates show, using
+// buf as scratch.
+func cadence(points []Point, buf []int32) Cadence {
+	if len(points) > cadenceOf {
+		points = points[len(points)-cadenceOf:]
+	}
+	buf = buf[:0]
+	for _, p := range points {
+		buf = append(buf, p.Due)
+	}
+	slices.Sort(buf)
+	for i := len(buf) - 1; i > 0; i-- {
+		buf[i] -= buf[i-1]
+	}
+	if len(buf) < 4 {
+		return Irregular
+	}
+	gaps := buf[1:]
+	slices.Sort(gaps)
+	switch gap := gaps[len(gaps)/2]; {
+	case gap >= 4 && gap <= 10:
+		return Weekly
+	case gap >= 24 && gap <= 38:
+		return Monthly
+	}
+	return Irregular
+}
+
+// learn returns the prior that the book itself shows for one cadence:
+// empirical Bayes by moments, hierarchical from debtor to profile to all.
+// Where the book is too small, what was believed before is kept.
+//
+// Each element of book holds the invoices of one debtor, from which a change
+// still under suspicion is left out; profile[i] is the profile of book[i], in
+// [0, profiles). The prior of variances is that of Smyth (2004), eq. 11.
+func learn(before Prior, book [][]Point, profile []int, profiles int) Prior {
+	out := before
+	out.Profiles = nil
+	fits := make([]alone, 0, len(book))
+	out.seasons(book)
+	for i, points := range book {
+		if len(points) >= 6 {
+			fits = append(fits, fitAlone(&out, points, profile[i]))
+		}
+	}
+	if len(fits) < 20 {
+		return out
+	}
+	out.scales(fits)
+	out.means(fits)
+	out.trends(fits)
+	out.profiles(fits, profiles)
+	return out
+}
+
+// alone is one debtor's own robust fit, without any prior.
+type alone struct {
+	profile                  int
+	n                        float64
+	mean, variance           float64
+	trend, trendVariance, df float64
+}
+
+// fitAlone fits one debtor without borrowing from others.
+func fitAlone(p *Prior, points []Point, profile int) alone {
+	flat := *p
+	flat.Profiles, flat.Between, flat.DF, flat.Trend = nil, 1e6, 1e-9, 0
+	b := flat.fit(points, profile, Carried{})
+	a := alone{profile: profile, n: float64(len(points)), mean: b.Mean, variance: b.Scale * b.Scale, df: float64(len(points)) - 1}
+	flat.Trend = 1e6
+	t := flat.fit(points, profile, Carried{})
+	a.trend, a.trendVariance = t.Trend, t.Spread*t.Scale*t.Scale
+	return a
+}
+
+// middle returns the mean of the middle half of x, which it sorts.
+func middle(x []float64) float64 {
+	slices.Sort(x)
+	return stat.Mean(x[len(x)/4:len(x)-len(x)/4], nil)
+}
+
+// seasons sets the effects of month and weekday by backfitting: within each
+// debtor, how much later than their own usual a class of invoices is paid;
+// over debtors, the median of that, so that a fifth of the book changing in
+// one month does not become the season of that month. An effect is kept for
+// the part by which it exceeds what chance gives it.
+func (p *Prior) seasons(book [][]Point) {
+	p.Month, p.Weekday = [12]float64{}, [7]float64{}
+	var usual []float64
+	for range 3 {
+		for _, e := range []struct {
+			dst []float64
+			of  func(int32) int
+		}{{p.Month[:], monthOf}, {p.Weekday[:], weekdayOf}} {
+			seen := make([][]float64, len(e.dst))
+			for _, points := range book {
+				if len(points) < 6 {
+					continue
+				}
+				var sum, n [12]float64
+				usual = usual[:0]
+				for _, q := range points {
+					y, k := float64(q.Late)-p.season(q.Due), e.of(q.Due)
+					usual = append(usual, y)
+					sum[k] += y + e.dst[k]
+					n[k]++
+				}
+				m := middle(usual)
+				for k := range e.dst {
+					if n[k] > 0 && n[k] < float64(len(points)) {
+						seen[k] = append(seen[k], sum[k]/n[k]-m)
+					}
+				}
+			}
+			for k := range e.dst {
+				e.dst[k] = kept(seen[k])
+			}
+		}
+	}
+}
+
+// kept returns the median of x, shrunk towards zero by its standard error,
+// and zero where it is within two of them. It sorts x.
+func kept(x []float64) float64 {
+	if len(x) < 30 {
+		return 0
+	}
+	slices.Sort(x)
+	n := len(x)
+	m := (x[(n-1)/2] + x[n/2]) / 2
+	sd := (x[n*84/100] - x[n*16/100]) / 2
+	se := 1.2533 * sd / math.Sqrt(float64(n)) // of a median of normals
+	if m == 0 || math.Abs(m) < 2*se {
+		return 0
+	}
+	return m * (1 - se*se/(m*m))
+}
+
+// scales sets Scale and DF from the debtors' own variances.
+func (p *Prior) scales(fits []alone) {
+	var logs, extra []float64
+	for _, f := range fits {
+		h := f.df / 2
+		logs = append(logs, math.Log(f.variance)-mathext.Digamma(h)+math.Log(h))
+		extra = append(extra, trigamma(h))
+	}
+	mean, variance := stat.MeanVariance(logs, nil)
+	between := variance - stat.Mean(extra, nil)
+	if between <= 0 {
+		p.DF = maxDF
+		p.Scale = math.Exp(mean / 2)
+		return
+	}
+	h := inverseTrigamma(between)
+	p.DF = min(max(1, 2*h), maxDF)
+	p.Scale = max(minScale, math.Exp((mean+mathext.Digamma(h)-math.Log(h))/2))
+}
+
+const maxDF = 60 // the book's scale is never worth more payments than this
+
+// trigamma returns the derivative of the digamma function.
+func trigamma(x float64) float64 { return mathext.Zeta(2, x) }
+
+// inverseTrigamma returns the x at which trigamma is y > 0, by the Newton
+// iteration of Smyth (2004), appendix.
+func inverseTrigamma(y float64) float64 {
+	x := 0.5 + 1/y
+	for range 50 {
+		t := trigamma(x)
+		// The derivative of trigamma is -2ζ(3, x).
+		d := t * (1 - t/y) / (-2 * mathext.Zeta(3, x))
+		x += d
+		if math.Abs(d) < 1e-8*x {
+			break
+		}
+	}
+	return x
+}
+
+// means sets Mean and Between from the debtors' own means.
+func (p *Prior) means(fits []alone) {
+	x := make([]float64, len(fits))
+	var noise float64
+	for i, f := range fits {
+		x[i] = f.mean
+		noise += f.variance / f.n
+	}
+	noise /= float64(len(fits))
+	p.Mean = middle(x)
+	n := len(x)
+	sd := (x[n*84/100] - x[n*16/100]) / 2
+	p.Between = math.Sqrt(max(sd*sd-noise, 0.01*p.Scale*p.Scale))
+}
+
+// trends sets Trend: the spread of the debtors' own slopes beyond what their
+// noise gives, and zero where that is not clear of chance.
+func (p *Prior) trends(fits []alone) {
+	z := make([]float64, 0, len(fits))
+	v := make([]float64, 0, len(fits))
+	for _, f := range fits {
+		if f.n >= 10 && f.trendVariance > 0 {
+			z = append(z, f.trend/math.Sqrt(f.trendVariance))
+			v = append(v, f.trendVariance)
+		}
+	}
+	p.Trend = 0
+	if len(z) < 20 {
+		return
+	}
+	slices.Sort(z)
+	slices.Sort(v)
+	n := len(z)
+	sd := (z[n*84/100] - z[n*16/100]) / 2
+	// Half the width between two quantiles of n scores has a standard error
+	// of about 1.1/√n.
+	if excess := sd*sd - 1; sd > 1.05+3*1.1/math.Sqrt(float64(n)) {
+		p.Trend = math.Sqrt(excess * v[n/2])
+	}
+}
+
+// profiles sets the mean and scale of each profile, shrunk to those of all.
+func (p *Prior) profiles(fits []alone, profiles int) {
+	if profiles < 2 {
+		return
+	}
+	n := make([]float64, profiles)
+	mean, logs := make([]float64, profiles), make([]float64, profiles)
+	for _, f := range fits {
+		n[f.profile]++
+		mean[f.profile] += f.mean - p.Mean
+		logs[f.profile] += math.Log(f.variance)
+	}
+	var all float64
+	for i := range logs {
+		all += logs[i]
+	}
+	all /= float64(len(fits))
+	// Between-profile variances, by moments over debtors.
+	var vm, vs, ms, ls float64
+	for _, f := range fits {
+		dm, dl := f.mean-p.Mean, math.Log(f.variance)-all
+		ms += dm * dm
+		ls += dl * dl
+	}
+	ms /= float64(len(fits))
+	ls /= float64(len(fits))
+	var used float64
+	for i := range n {
+		if n[i] == 0 {
+			continue
+		}
+		used++
+		m, l := mean[i]/n[i], logs[i]/n[i]-all
+		vm += m*m - ms/n[i]
+		vs += l*l - ls/n[i]
+	}
+	vm, vs = max(0, vm/used), max(0, vs/used)
+	p.Profiles = make([]Profile, profiles)
+	for i := range n {
+		p.Profiles[i] = Profile{p.Mean, p.Scale}
+		if n[i] == 0 {
+			continue
+		}
+		if vm > 0 {
+			p.Profiles[i].Mean += mean[i] / n[i] * vm / (vm + ms/n[i])
+		}
+		if vs > 0 {
+			p.Profiles[i].Scale *= math.Exp((logs[i]/n[i] - all) / 2 * vs / (vs + ls/n[i]))
+		}
+	}
+}
