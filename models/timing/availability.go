@@ -70,57 +70,48 @@ type Report struct {
 func (m *Model) Posterior(dst *[Hours]float64, counts, exposure *[Hours]float32, profile int) {
 	row := m.row(profile)
 	curve := (*[Hours]float64)(m.Curves[row*Hours:])
-	var n, e [Hours]float64 // events seen and expected
+	var n, e [Hours]float64 // events seen, and expected at level 1
 	var seen, expected, mean float64
-	if counts != nil {
-		for h := range n {
-			n[h] = float64(counts[h])
-			seen += n[h]
+	if exposure == nil {
+		e = *curve
+		for _, c := range curve {
+			mean += c
 		}
-	}
-	for h, c := range curve {
-		mean += c
-		e[h] = c
+		expected = mean
+	} else {
+		for h, c := range curve {
+			e[h] = c * float64(exposure[h])
+			mean += c
+			expected += e[h]
+		}
 	}
 	mean /= Hours
-	if exposure != nil {
-		for h := range e {
-			e[h] *= float64(exposure[h])
+	if counts != nil {
+		for h, c := range counts {
+			n[h] = float64(c)
+			seen += n[h]
 		}
-	}
-	for _, v := range &e {
-		expected += v
 	}
 	*dst = *curve
 	if len(m.Groups) > 0 {
 		m.mix(dst, &n, &e, seen, expected, row)
 	}
-	level, scale := 1.0, 0.0 // scale turns e into events expected of this debtor
+	level, own := 1.0, 0.0 // own: the level at which e is what is expected of this debtor
 	if exposure != nil {
 		level = (m.Level + seen) / (m.Level + expected)
-		scale = level
+		own = level
 	} else if expected > 0 {
-		scale = seen / expected
+		own = seen / expected
 	}
-	for h := range e {
-		e[h] *= scale
+	if own == 0 {
+		return
 	}
-	total, after := m.relative(dst, &n, &e, mean)
-	if after > 0 {
-		level *= total / after
-	}
-	for h := range dst {
-		dst[h] *= level
-	}
-}
 
-// relative multiplies dst by the posterior mean of r(h), given events seen and
-// expected, which it smooths in place. It returns the sum expected before and
-// after, so that the caller can keep the level.
-func (m *Model) relative(dst, n, e *[Hours]float64, mean float64) (before, after float64) {
-	raw := *e
-	newKernel(m.Bandwidth, m.Daily).smooth(n, e)
+	// r(h) = (κ(h) + seen nearby)/(κ(h) + expected nearby).
+	var sn, se [Hours]float64
+	newKernel(m.Bandwidth, m.Daily).smooth(&sn, &se, &n, &e)
 	unit := m.Strength / math.Pow(mean, m.Tilt)
+	after := 0.0
 	for h := range dst {
 		k := leastStrength
 		switch m.Tilt {
@@ -131,12 +122,16 @@ func (m *Model) relative(dst, n, e *[Hours]float64, mean float64) (before, after
 		default:
 			k += unit * math.Pow(dst[h], m.Tilt)
 		}
-		r := (k + n[h]) / (k + e[h])
-		before += raw[h]
-		after += raw[h] * r
+		r := (k + sn[h]) / (k + own*se[h])
+		after += e[h] * r
 		dst[h] *= r
 	}
-	return before, after
+	if after > 0 { // r is about hours alone: the level stays
+		level *= expected / after
+	}
+	for h := range dst {
+		dst[h] *= level
+	}
 }
 
 // leastStrength keeps an hour that is dead in the profile from being believed

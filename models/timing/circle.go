@@ -26,28 +26,17 @@ func newKernel(bandwidth, daily float64) kernel {
 	}
 }
 
-// smooth replaces x and y by their smoothed selves, both in one pass.
-// It does not allocate. The cost does not depend on the bandwidth but for the
-// start: the two-sided exponential is a recursion in either direction.
-func (k kernel) smooth(x, y *[Hours]float64) {
-	var dx, dy [dayHours]float64
-	if k.daily > 0 {
-		for h := 0; h < Hours; h += dayHours {
-			xs, ys := x[h:h+dayHours], y[h:h+dayHours]
-			for i := range dayHours {
-				dx[i] += xs[i]
-				dy[i] += ys[i]
-			}
-		}
-		k.smoothDay(&dx, &dy)
-	}
+// smooth stores x and y smoothed in ox and oy, both in one pass. It does not
+// allocate. The two-sided exponential is a recursion in either direction, so
+// that the cost hardly depends on the bandwidth.
+func (k kernel) smooth(ox, oy, x, y *[Hours]float64) {
 	a, own := k.decay, 1-k.daily
-	var ox, oy [Hours]float64
 	var fx, fy, bx, by float64
 	for i := range k.warm { // both directions start as if the circle had been walked before
 		fx, fy = x[Hours-k.warm+i]+a*fx, y[Hours-k.warm+i]+a*fy
 		bx, by = x[k.warm-1-i]+a*bx, y[k.warm-1-i]+a*by
 	}
+	*ox, *oy = [Hours]float64{}, [Hours]float64{}
 	for h := range Hours { // four recursions side by side keep the processor busy
 		g := Hours - 1 - h
 		fx, fy = x[h]+a*fx, y[h]+a*fy
@@ -57,11 +46,27 @@ func (k kernel) smooth(x, y *[Hours]float64) {
 		oy[g] += a * by
 		bx, by = x[g]+a*bx, y[g]+a*by
 	}
-	for h, i := 0, 0; h < Hours; h++ {
-		x[h] = own*ox[h] + k.daily*dx[i]
-		y[h] = own*oy[h] + k.daily*dy[i]
-		if i++; i == dayHours {
-			i = 0
+	if k.daily == 0 {
+		return
+	}
+	var dx, dy [dayHours]float64
+	for h := 0; h < Hours; h += dayHours {
+		xs, ys := (*[dayHours]float64)(x[h:]), (*[dayHours]float64)(y[h:])
+		for i := range dayHours {
+			dx[i] += xs[i]
+			dy[i] += ys[i]
+		}
+	}
+	k.smoothDay(&dx, &dy)
+	for i := range dayHours {
+		dx[i] *= k.daily
+		dy[i] *= k.daily
+	}
+	for h := 0; h < Hours; h += dayHours {
+		xs, ys := (*[dayHours]float64)(ox[h:]), (*[dayHours]float64)(oy[h:])
+		for i := range dayHours {
+			xs[i] = own*xs[i] + dx[i]
+			ys[i] = own*ys[i] + dy[i]
 		}
 	}
 }

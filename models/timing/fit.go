@@ -425,13 +425,13 @@ func (f *fitter) tallies(later bool, unit func(row int) int, units int) []tally 
 // pooled multiplies curve by how its hours differ from those expected, pooled
 // at strength events an hour.
 func pooled(curve []float64, n, e *[Hours]float64, strength float64, k kernel) {
-	raw := *e
-	k.smooth(n, e)
+	var sn, se [Hours]float64
+	k.smooth(&sn, &se, n, e)
 	var before, after float64
 	for h := range curve {
-		r := (strength + n[h]) / (strength + e[h])
-		before += raw[h]
-		after += raw[h] * r
+		r := (strength + sn[h]) / (strength + se[h])
+		before += e[h]
+		after += e[h] * r
 		curve[h] *= r
 	}
 	if after > 0 {

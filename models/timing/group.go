@@ -34,6 +34,14 @@ func (m *Model) membership(share *[maxGroups]float64, n, e *[Hours]float64, seen
 	g := len(m.Groups) / Hours
 	var mean [maxGroups]float64
 	heat := 1 / (1 + seen/m.GroupHeat)
+	var busy [Hours]uint8 // the hours with events
+	hours := 0
+	for h, v := range n {
+		if v > 0 {
+			busy[hours] = uint8(h)
+			hours++
+		}
+	}
 	top := math.Inf(-1)
 	for c := range g {
 		curve := (*[Hours]float64)(m.Groups[c*Hours:])
@@ -46,10 +54,8 @@ func (m *Model) membership(share *[maxGroups]float64, n, e *[Hours]float64, seen
 			mean[c] = sum / expected
 		}
 		if seen > 0 {
-			for h, v := range n {
-				if v > 0 {
-					score += v * math.Log(curve[h])
-				}
+			for _, h := range busy[:hours] {
+				score += n[h] * math.Log(curve[h])
 			}
 			score -= seen * math.Log(mean[c])
 		}
@@ -271,9 +277,9 @@ func (f *fitter) refine(rows []int, g int) {
 	k := newKernel(m.Bandwidth, m.Daily)
 	for c := range g {
 		curve := m.Groups[c*Hours:][:Hours]
-		k.smooth(&sums[c][0], &sums[c][1])
+		k.smooth(&n, &e, &sums[c][0], &sums[c][1])
 		for h := range curve {
-			curve[h] = (groupEvents + sums[c][0][h]) / (groupEvents + sums[c][1][h])
+			curve[h] = (groupEvents + n[h]) / (groupEvents + e[h])
 		}
 	}
 	total := float64(g)
