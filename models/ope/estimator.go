@@ -30,6 +30,12 @@ func Estimators() []string {
 // CensoredEstimators returns the names that serve right-censored rewards.
 func CensoredEstimators() []string { return []string{IPCWIPS, IPCWDR} }
 
+// Biased says whether an estimator trades bias for variance, so that its
+// standard error does not tell how far it may be off.
+func Biased(name string) bool {
+	return slices.Contains([]string{DM, SwitchDR, DRos, SGIPS, SGDR}, name)
+}
+
 // needsModel says whether an estimator reads Q and V.
 func needsModel(name string) bool {
 	return !slices.Contains([]string{IPS, SNIPS, SGIPS, IPCWIPS}, name)
@@ -40,6 +46,7 @@ type estimator struct {
 	name  string
 	terms []term
 	tuned float64 // parameter chosen by SLOPE; 0 where there is none
+	check []term  // the unbiased estimator that a biased one leans away from; nil for unbiased ones
 }
 
 // term is sign · total(num) / total(den).
@@ -148,7 +155,7 @@ func standardError(influence []float64) float64 {
 
 // add puts the columns of the named estimators for one policy into the table
 // and returns the estimators.
-func (t *table) add(l *Log, names []string, level float64) ([]estimator, error) {
+func (t *table) add(l *Log, names []string) ([]estimator, error) {
 	n := len(l.Reward)
 	weighted := func(f func(i int) float64) int {
 		col := make([]float64, n)
@@ -191,20 +198,23 @@ func (t *table) add(l *Log, names []string, level float64) ([]estimator, error) 
 			e.terms = []term{{wr(), w(), 1}}
 		case DM:
 			e.terms = []term{mean(v())}
+			e.check = []term{mean(v()), mean(wres())}
 		case DR:
 			e.terms = []term{mean(v()), mean(wres())}
 		case SNDR:
 			e.terms = []term{mean(v()), {wres(), w(), 1}}
 		case SwitchDR, DRos, SGDR:
-			e.tuned = slope(l, t.of, t.m, grid(name, l), shrink(name), true, level)
+			e.tuned = slope(l, t.of, t.m, grid(name, l), shrink(name), true)
 			e.terms = []term{mean(v()), mean(weighted(func(i int) float64 {
 				return shrink(name)(l.ratio(i), e.tuned) * residual(i)
 			}))}
+			e.check = []term{mean(v()), mean(wres())}
 		case SGIPS:
-			e.tuned = slope(l, t.of, t.m, grid(name, l), shrink(name), false, level)
+			e.tuned = slope(l, t.of, t.m, grid(name, l), shrink(name), false)
 			e.terms = []term{mean(weighted(func(i int) float64 {
 				return shrink(name)(l.ratio(i), e.tuned) * l.Reward[i]
 			}))}
+			e.check = []term{mean(wr())}
 		case IPCWIPS, IPCWDR:
 			scores, err := l.Censoring.scores(l, name == IPCWDR)
 			if err != nil {

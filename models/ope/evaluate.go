@@ -66,6 +66,12 @@ func (c *Config) Validate() error {
 }
 
 // Estimate is the value of a policy, or a difference of two, with its interval.
+//
+// Estimators that trade bias for variance (dm, switch-dr, dros, sg-ips, sg-dr)
+// have small standard errors around a value that may be off; no interval can
+// be both short and honest for all of them. Theirs is stretched to take in the
+// interval of the estimator without that bias (dr, or ips), and so covers
+// whenever that one does.
 type Estimate struct {
 	Name          string
 	Value, SE     float64
@@ -93,7 +99,8 @@ func Evaluate(l *Log, cfg Config) (Report, error) {
 // Compare estimates how much more the challenger would have earned than the
 // champion, pairing the two on every row: only Target, Q and V may differ
 // between the logs. Estimates and Sequence of the report are of the
-// difference; Support is the weaker of the two.
+// difference; Support is the weaker of the two. Unless named in cfg, the
+// biased estimators are left out: a difference of two biases is no evidence.
 func Compare(challenger, champion *Log, cfg Config) (Report, error) {
 	if len(challenger.Reward) != len(champion.Reward) {
 		panic("ope: two policies are compared on the same rows")
@@ -114,6 +121,9 @@ func evaluate(logs []*Log, cfg Config) (Report, error) {
 	names := cfg.Estimators
 	if names == nil {
 		names = logs[0].available()
+		if len(logs) == 2 {
+			names = slices.DeleteFunc(names, Biased)
+		}
 	}
 
 	t := newTable(logs[0])
@@ -131,14 +141,14 @@ func evaluate(logs []*Log, cfg Config) (Report, error) {
 	}
 
 	watched := logs[0].watched(len(logs) == 2)
-	all, err := t.addAll(logs, append(slices.Clone(names), watched), cfg.Level)
+	all, err := t.addAll(logs, append(slices.Clone(names), watched...))
 	if err != nil {
 		return rep, err
 	}
 	t.seal()
-	estimators, sequence := all[:len(names)], all[len(names)]
+	estimators, sequence := all[:len(names)], all[len(names):]
 	rep.Estimates = t.estimates(logs, estimators, cfg)
-	rep.Sequence = t.watch(sequence.terms, 1-cfg.Level, cfg.Planned, cfg.Looks)
+	rep.Sequence = t.watch(sequence[0].terms, sequence[len(sequence)-1].terms, 1-cfg.Level, cfg.Planned, cfg.Looks)
 	return rep, nil
 }
 
@@ -151,38 +161,47 @@ func (l *Log) available() []string {
 	return slices.DeleteFunc(names, func(name string) bool { return l.Q == nil && needsModel(name) })
 }
 
-// watched returns the estimator of the confidence sequence: one that is centred,
-// so that ratios not seen yet are not mistaken for rewards that will not come,
-// as far as the columns allow.
-func (l *Log) watched(pair bool) string {
+// watched returns the estimator of the confidence sequence, and after it the
+// one that shows what the rewards alone say. The first is centred as far as
+// the columns allow, so that ratios not seen yet are not mistaken for rewards
+// that will not come.
+func (l *Log) watched(pair bool) []string {
 	switch {
 	case l.Censoring != nil && l.Q != nil:
-		return IPCWDR
+		return []string{IPCWDR, IPCWIPS}
 	case l.Censoring != nil:
-		return IPCWIPS
+		return []string{IPCWIPS}
+	case l.Q != nil && pair:
+		return []string{DR, IPS}
 	case l.Q != nil:
-		return DR
+		return []string{DR, SNIPS}
 	case pair: // a difference of ratios is no ratio
-		return IPS
+		return []string{IPS}
 	default:
-		return SNIPS
+		return []string{SNIPS}
 	}
 }
 
 // addAll adds the named estimators of logs[0], less those of logs[1].
-func (t *table) addAll(logs []*Log, names []string, level float64) ([]estimator, error) {
-	first, err := t.add(logs[0], names, level)
+func (t *table) addAll(logs []*Log, names []string) ([]estimator, error) {
+	first, err := t.add(logs[0], names)
 	if err != nil || len(logs) == 1 {
 		return first, err
 	}
-	second, err := t.add(logs[1], names, level)
+	second, err := t.add(logs[1], names)
 	for k := range second {
-		for _, term := range second[k].terms {
-			term.sign = -term.sign
-			first[k].terms = append(first[k].terms, term)
-		}
+		first[k].terms = minus(first[k].terms, second[k].terms)
+		first[k].check = minus(first[k].check, second[k].check)
 	}
 	return first, err
+}
+
+func minus(a, b []term) []term {
+	for _, t := range b {
+		t.sign = -t.sign
+		a = append(a, t)
+	}
+	return a
 }
 
 // estimates puts intervals around the estimators' values.
@@ -190,25 +209,22 @@ func (t *table) estimates(logs []*Log, estimators []estimator, cfg Config) []Est
 	total := t.totals(make([]float64, t.p))
 	influence := make([]float64, t.m)
 	z := distuv.UnitNormal.Quantile((1 + cfg.Level) / 2)
-	pair := len(logs) == 2
-
 	var drawn []float64
 	if cfg.Interval == BCa {
 		drawn = t.replicates(cfg.Replicates, cfg.Seed)
 	}
 	reps := make([]float64, len(drawn)/t.p)
 
-	out := make([]Estimate, len(estimators))
-	for k, e := range estimators {
-		t.influence(influence, e.terms, total)
-		r := Estimate{Name: e.name, Value: value(e.terms, total), SE: standardError(influence), Method: cfg.Interval, Parameter: e.tuned}
-		if r.Method == Bernstein && (!e.isMean() || logs[0].Censoring != nil) {
+	one := func(terms []term) Estimate {
+		t.influence(influence, terms, total)
+		r := Estimate{Value: value(terms, total), SE: standardError(influence), Method: cfg.Interval}
+		if r.Method == Bernstein && (!isMean(terms) || logs[0].Censoring != nil) {
 			r.Method = Delta
 		}
 		switch r.Method {
 		case BCa:
 			for b := range reps {
-				reps[b] = value(e.terms, drawn[b*t.p:(b+1)*t.p])
+				reps[b] = value(terms, drawn[b*t.p:(b+1)*t.p])
 			}
 			r.Lo, r.Hi = bca(r.Value, reps, influence, cfg.Level)
 		case Delta:
@@ -217,10 +233,20 @@ func (t *table) estimates(logs []*Log, estimators []estimator, cfg Config) []Est
 			h := t.bernstein(logs, influence, 1-cfg.Level)
 			r.Lo, r.Hi = r.Value-h, r.Value+h
 		}
-		if pair {
+		if len(logs) == 2 {
 			r.ProbabilityUp = probabilityUp(r, reps)
 		}
-		out[k] = r
+		return r
+	}
+	out := make([]Estimate, len(estimators))
+	for k, e := range estimators {
+		out[k] = one(e.terms)
+		out[k].Name, out[k].Parameter = e.name, e.tuned
+		if e.check != nil {
+			unbiased := one(e.check)
+			out[k].Lo, out[k].Hi = min(out[k].Lo, unbiased.Lo), max(out[k].Hi, unbiased.Hi)
+			out[k].ProbabilityUp = unbiased.ProbabilityUp
+		}
 	}
 	return out
 }
@@ -246,9 +272,9 @@ func probabilityUp(r Estimate, reps []float64) float64 {
 	return (up + 0.5) / float64(len(reps)+1)
 }
 
-// isMean says whether the estimator is a plain mean of scores.
-func (e *estimator) isMean() bool {
-	return !slices.ContainsFunc(e.terms, func(t term) bool { return t.den != colWeight })
+// isMean says whether an estimator is a plain mean of scores.
+func isMean(terms []term) bool {
+	return !slices.ContainsFunc(terms, func(t term) bool { return t.den != colWeight })
 }
 
 // bernstein returns the half-width of the empirical Bernstein interval of a

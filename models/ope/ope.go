@@ -50,14 +50,14 @@ var (
 
 // RowError reports a row whose value cannot be used.
 type RowError struct {
-	Row    int    // 0-based
+	Row    int    // from 0; the message counts from 1
 	Column string // field of Log
 	Value  float64
 	Want   string
 }
 
 func (e *RowError) Error() string {
-	return fmt.Sprintf("ope: row %d: %s is %v, want %s", e.Row, e.Column, e.Value, e.Want)
+	return fmt.Sprintf("ope: row %d: %s is %v, want %s", e.Row+1, e.Column, e.Value, e.Want)
 }
 
 // validate returns the first row that cannot be used. It panics when columns
@@ -166,4 +166,28 @@ func sameLength[T any](n int, name string, values []T) {
 	if len(values) != n {
 		panic(fmt.Sprintf("ope: %s has %d rows, Reward has %d", name, len(values), n))
 	}
+}
+
+// Select returns the log of some rows, predictions included.
+func (l *Log) Select(rows []int) *Log {
+	out := &Log{
+		Reward: pick(l.Reward, rows), Propensity: pick(l.Propensity, rows), Target: pick(l.Target, rows),
+		Weight: pick(l.Weight, rows), Cluster: pick(l.Cluster, rows), Q: pick(l.Q, rows), V: pick(l.V, rows),
+	}
+	if c := l.Censoring; c != nil {
+		out.Censoring = &Censoring{Time: pick(c.Time, rows), Complete: pick(c.Complete, rows), Stratum: pick(c.Stratum, rows)}
+	}
+	return out
+}
+
+// pick returns the values at rows, nil for nil.
+func pick[T any](values []T, rows []int) []T {
+	if values == nil {
+		return nil
+	}
+	out := make([]T, len(rows))
+	for k, i := range rows {
+		out[k] = values[i]
+	}
+	return out
 }

@@ -111,7 +111,7 @@ func FitReward(data *RewardData, cfg RewardConfig) (*RewardModel, error) {
 		all.plus(part, 1)
 	}
 	best := math.Inf(1)
-	for _, penalty := range []float64{0.1, 1, 10, 100, 1000} {
+	for _, penalty := range []float64{0.1, 1, 10, 100, 1000, 10_000} {
 		beta := make([][]float64, cfg.Folds)
 		loss := 0.0
 		for f, held := range moments {

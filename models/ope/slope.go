@@ -3,8 +3,6 @@ package ope
 import (
 	"math"
 	"slices"
-
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // gridSize is how many values of a parameter are tried.
@@ -77,9 +75,10 @@ func grid(name string, l *Log) []float64 {
 //
 // See Su, Srinath, Krishnamurthy (2020), "Adaptive estimator selection for
 // off-policy evaluation", arXiv:2002.07729: with half-widths falling in k,
-// take the last k with |θ_k − θ_j| ≤ c_k + (√6 − 1) c_j for every j < k.
-func slope(l *Log, of []int32, m int, parameters []float64, shrink func(w, p float64) float64, model bool, level float64) float64 {
-	z := distuv.UnitNormal.Quantile((1 + level) / 2)
+// take the last k with |θ_k − θ_j| ≤ c_k + (√6 − 1) c_j for every j < k. The
+// half-widths here are one standard error: bias is then let in up to the order
+// of the noise that it saves.
+func slope(l *Log, of []int32, m int, parameters []float64, shrink func(w, p float64) float64, model bool) float64 {
 	value := make([]float64, len(parameters))
 	width := make([]float64, len(parameters))
 	unit := make([]float64, 2*m) // per unit: Σ weight·score, Σ weight
@@ -107,7 +106,7 @@ func slope(l *Log, of []int32, m int, parameters []float64, shrink func(w, p flo
 			d := (unit[2*u] - value[k]*unit[2*u+1]) / den
 			ss += d * d
 		}
-		width[k] = z * math.Sqrt(ss)
+		width[k] = math.Sqrt(ss)
 		for j := range k {
 			if math.Abs(value[k]-value[j]) > width[k]+(math.Sqrt(6)-1)*width[j] {
 				return parameters[best]
