@@ -1,0 +1,131 @@
+package features
+
+import (
+	"database/sql"
+	"os"
+	"testing"
+	"time"
+
+	_ "github.com/duckdb/duckdb-go/v2"
+
+	"rappel/datasets/ledger"
+)
+
+// warehouse opens an empty DuckDB file with the schema of the warehouse.
+func warehouse(t testing.TB) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("duckdb", t.TempDir()+"/test.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	ddl, err := os.ReadFile("../datasets/store/migrations/0001_warehouse.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, string(ddl))
+	return db
+}
+
+func exec(t testing.TB, db *sql.DB, stmt string) {
+	t.Helper()
+	if _, err := db.ExecContext(t.Context(), "SET TimeZone = 'UTC';"+stmt); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func day(s string) time.Time {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
+func load(t testing.TB, db *sql.DB, asOf string, f Filter) *Set {
+	t.Helper()
+	s, err := New(db).Load(t.Context(), day(asOf), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestVectorOfOneDebtor(t *testing.T) {
+	db := warehouse(t)
+	exec(t, db, `
+		INSERT INTO creditors (creditor_id) VALUES ('acme');
+		INSERT INTO debtors VALUES
+			('acme', 'd', '2025-01-01', 'business', 'nl', '', 'BE', '9000', '56.101', '2025-01-01');
+		INSERT INTO invoices BY NAME
+			SELECT 'acme' AS creditor_id, id AS invoice_id, 'd' AS debtor_id, issued::TIMESTAMPTZ AS issued_at, due::DATE AS due_on, amount
+			FROM (VALUES ('1', '2025-01-06 08:00:00+00', '2025-02-05', 100), ('2', '2025-02-06 08:00:00+00', '2025-03-08', 300),
+			             ('3', '2025-03-06 08:00:00+00', '2025-04-05', 50)) v(id, issued, due, amount);
+		INSERT INTO payments VALUES
+			('acme', 'p1', '1', 'd', '2025-02-04 10:00:00+00', 100, 'app'),
+			('acme', 'p2', '2', 'd', '2025-03-12 10:00:00+00', 100, 'app'),
+			('acme', 'p3', '2', 'd', '2025-03-18 10:00:00+00', 200, 'transfer'),
+			('acme', 'p4', '3', 'd', '2025-04-10 23:30:00+00', 20, 'app');
+		INSERT INTO contacts BY NAME SELECT 'acme' AS creditor_id, 'c1' AS contact_id, 'd' AS debtor_id, 'email' AS channel, '2025-03-13 09:20:00+00'::TIMESTAMPTZ AS sent_at;
+		INSERT INTO engagements BY NAME SELECT 'acme' AS creditor_id, * FROM (VALUES
+			('e1', 'd', 'c1', 'opened', '2025-03-13 09:20:04+00'::TIMESTAMPTZ), ('e2', 'd', 'c1', 'opened', '2025-03-13 14:40:00+00'))
+			v(event_id, debtor_id, contact_id, kind, occurred_at);`)
+	s := load(t, db, "2025-04-11T12:00:00Z", Filter{})
+	if s.Len() != 1 {
+		t.Fatalf("%d vectors, want 1", s.Len())
+	}
+	i, ok := s.Row(ledger.Key{Creditor: "acme", Debtor: "d"})
+	if !ok || s.Kind[i] != "business" || s.Sector[i] != "56" || s.Area[i] != "BE90" || s.Timezone[i] != "Europe/Brussels" {
+		t.Errorf("profile %v %v %v %v", s.Kind[i], s.Sector[i], s.Area[i], s.Timezone[i])
+	}
+	for _, c := range []struct {
+		name      string
+		got, want float64
+	}{
+		{"invoices_seen", s.InvoicesSeen[i], 3},
+		{"invoices_paid", s.InvoicesPaid[i], 2},
+		{"days_late_mean", s.DaysLateMean[i], 4.5}, // one day early, ten late
+		{"days_late_mean_amount", s.DaysLateMeanAmount[i], 7.25},
+		{"share_paid_before_due", s.SharePaidBeforeDue[i], 0.5},
+		{"share_paid_after_reminder", s.SharePaidAfterReminder[i], 0.5},
+		{"reminders_per_paid", s.RemindersPerPaid[i], 0.5},
+		{"open_balance", s.OpenBalance[i], 30},
+		{"overdue_balance", s.OverdueBalance[i], 30},
+		{"oldest_dpd", s.OldestDPD[i], 6},
+		{"cadence", s.Cadence[i], 0},                     // two gaps are too few
+		{"natural_days", s.NaturalDays[i], 4 + 5},        // 9–12 March, and 6–10 April; shadow 13–20 March
+		{"days_since_payment", s.DaysSincePayment[i], 0}, // 23:30 UTC is the 11th in Brussels
+		{"machine_opens", s.MachineOpens[i], 1},
+		{"sends email", float64(s.Sends[i*5]), 1},
+		{"opened email", float64(s.Opened[i*5]), 1},
+		{"paid_7d email", float64(s.Paid7d[i*5]), 1},
+		{"hours_since_contact", s.HoursSinceContact[i], 29 * 24},
+		{"step", s.Step[i], 0},
+	} {
+		if d := c.got - c.want; d > 1e-6 || d < -1e-6 { // float32 columns
+			t.Errorf("%s = %v, want %v", c.name, c.got, c.want)
+		}
+	}
+	if s.UsualMethod[i] != "app" {
+		t.Errorf("usual method %q, want app", s.UsualMethod[i])
+	}
+	// Opened on Thursday at 15:40 in Brussels, 29 days ago; unread from 10 to 16.
+	open := s.Opens[i*HoursOfWeek : (i+1)*HoursOfWeek]
+	lay := s.Exposure[i*HoursOfWeek : (i+1)*HoursOfWeek]
+	const weight = 0.8943 // 2^(-29/180)
+	for h := range HoursOfWeek {
+		wantOpen, wantLay := float32(0), float32(0)
+		if h == 3*24+15 {
+			wantOpen = weight
+		}
+		if h >= 3*24+10 && h <= 3*24+15 {
+			wantLay = weight
+		}
+		if d := open[h] - wantOpen; d > 1e-3 || d < -1e-3 { // weight is rounded to four digits
+			t.Errorf("opens[%d] = %v, want %v", h, open[h], wantOpen)
+		}
+		if d := lay[h] - wantLay; d > 1e-3 || d < -1e-3 {
+			t.Errorf("exposure[%d] = %v, want %v", h, lay[h], wantLay)
+		}
+	}
+}

@@ -1,0 +1,71 @@
+-- macros: the words that not every SQL dialect shares, each behind a name.
+-- Another engine defines these names and runs the other files unchanged.
+-- Units: a moment is BIGINT microseconds since 1970 (us); a day is INTEGER
+-- days since 1970-01-01, on the debtor's own calendar unless said otherwise.
+-- Sums are over whole numbers (weights in 2^-30), so that they do not depend
+-- on the order in which rows, or threads, are added up.
+
+CREATE OR REPLACE TEMP MACRO us(moment) AS epoch_us(moment);
+CREATE OR REPLACE TEMP MACRO moment_of(us) AS make_timestamptz(us);
+CREATE OR REPLACE TEMP MACRO day_us() AS 86400000000;
+CREATE OR REPLACE TEMP MACRO hour_us() AS 3600000000;
+CREATE OR REPLACE TEMP MACRO utc_day(us) AS (us // 86400000000)::INTEGER;
+CREATE OR REPLACE TEMP MACRO day_number(d) AS (d - DATE '1970-01-01')::INTEGER;
+CREATE OR REPLACE TEMP MACRO date_of(day) AS (DATE '1970-01-01' + day);
+CREATE OR REPLACE TEMP MACRO known_zones() AS TABLE SELECT name AS zone FROM pg_timezone_names();
+
+-- The wall clock of a zone, minus UTC.
+CREATE OR REPLACE TEMP MACRO zone_offset(zone, us) AS epoch_us(timezone(zone, make_timestamptz(us))) - us;
+
+-- Calendar. Monday is 0; hour 0 of the week is Monday 00:00.
+CREATE OR REPLACE TEMP MACRO weekday(day) AS (day + 3) % 7;
+CREATE OR REPLACE TEMP MACRO hour_of_week(hour) AS (hour + 72) % 168;
+CREATE OR REPLACE TEMP MACRO is_month_end(day) AS
+    day(date_of(day)) <= 2 OR day(date_of(day + 3)) <= 3;
+
+-- Half-life of a habit: 180 days. One is 2^30.
+CREATE OR REPLACE TEMP MACRO decay(age_days) AS
+    round(pow(2.0, 30 - age_days / 180.0))::BIGINT;
+CREATE OR REPLACE TEMP MACRO from_weight(w) AS coalesce(w, 0)::DOUBLE / 1073741824.0;
+
+-- Lists, in the fixed order of channels, weekdays, methods and parts of the day.
+CREATE OR REPLACE TEMP MACRO channel_number(name) AS
+    CASE name WHEN 'email' THEN 0 WHEN 'sms' THEN 1 WHEN 'whatsapp' THEN 2
+              WHEN 'letter' THEN 3 WHEN 'phone' THEN 4 END;
+CREATE OR REPLACE TEMP MACRO tone_number(name) AS
+    CASE name WHEN 'friendly' THEN 0 WHEN 'neutral' THEN 1 WHEN 'formal' THEN 2 END;
+CREATE OR REPLACE TEMP MACRO method_number(name) AS
+    CASE name WHEN 'transfer' THEN 0 WHEN 'app' THEN 1 WHEN 'card' THEN 2
+              WHEN 'direct_debit' THEN 3 WHEN 'cash' THEN 4 WHEN 'link' THEN 5 ELSE 6 END;
+CREATE OR REPLACE TEMP MACRO method_name(number) AS
+    CASE number WHEN 0 THEN 'transfer' WHEN 1 THEN 'app' WHEN 2 THEN 'card'
+                WHEN 3 THEN 'direct_debit' WHEN 4 THEN 'cash' WHEN 5 THEN 'link' ELSE '' END;
+CREATE OR REPLACE TEMP MACRO count5(ch, cond) AS list_value(
+    count(*) FILTER (ch = 0 AND cond), count(*) FILTER (ch = 1 AND cond),
+    count(*) FILTER (ch = 2 AND cond), count(*) FILTER (ch = 3 AND cond),
+    count(*) FILTER (ch = 4 AND cond))::FLOAT[];
+CREATE OR REPLACE TEMP MACRO zeros(n) AS list_resize([]::FLOAT[], n, 0);
+CREATE OR REPLACE TEMP MACRO run5(ch, nth, good) AS list_value(
+    coalesce(max(nth) FILTER (ch = 0), 0) - coalesce(max(nth) FILTER (ch = 0 AND good), 0),
+    coalesce(max(nth) FILTER (ch = 1), 0) - coalesce(max(nth) FILTER (ch = 1 AND good), 0),
+    coalesce(max(nth) FILTER (ch = 2), 0) - coalesce(max(nth) FILTER (ch = 2 AND good), 0),
+    coalesce(max(nth) FILTER (ch = 3), 0) - coalesce(max(nth) FILTER (ch = 3 AND good), 0),
+    coalesce(max(nth) FILTER (ch = 4), 0) - coalesce(max(nth) FILTER (ch = 4 AND good), 0))::FLOAT[];
+CREATE OR REPLACE TEMP MACRO median_hours5(ch, us, cond) AS list_value(
+    coalesce(median(us) FILTER (ch = 0 AND cond) / 3.6e9, 0), coalesce(median(us) FILTER (ch = 1 AND cond) / 3.6e9, 0),
+    coalesce(median(us) FILTER (ch = 2 AND cond) / 3.6e9, 0), coalesce(median(us) FILTER (ch = 3 AND cond) / 3.6e9, 0),
+    coalesce(median(us) FILTER (ch = 4 AND cond) / 3.6e9, 0))::FLOAT[];
+CREATE OR REPLACE TEMP MACRO weight7(i, w) AS list_value(
+    from_weight(sum(w) FILTER (i = 0)), from_weight(sum(w) FILTER (i = 1)), from_weight(sum(w) FILTER (i = 2)),
+    from_weight(sum(w) FILTER (i = 3)), from_weight(sum(w) FILTER (i = 4)), from_weight(sum(w) FILTER (i = 5)),
+    from_weight(sum(w) FILTER (i = 6)))::FLOAT[];
+CREATE OR REPLACE TEMP MACRO share6(i) AS list_value(
+    count(*) FILTER (i = 0) / count(*), count(*) FILTER (i = 1) / count(*), count(*) FILTER (i = 2) / count(*),
+    count(*) FILTER (i = 3) / count(*), count(*) FILTER (i = 4) / count(*), count(*) FILTER (i = 5) / count(*))::FLOAT[];
+CREATE OR REPLACE TEMP MACRO mean6(i, x) AS list_value(
+    coalesce(sum(x) FILTER (i = 0) / count(*) FILTER (i = 0 AND x IS NOT NULL), 0),
+    coalesce(sum(x) FILTER (i = 1) / count(*) FILTER (i = 1 AND x IS NOT NULL), 0),
+    coalesce(sum(x) FILTER (i = 2) / count(*) FILTER (i = 2 AND x IS NOT NULL), 0),
+    coalesce(sum(x) FILTER (i = 3) / count(*) FILTER (i = 3 AND x IS NOT NULL), 0),
+    coalesce(sum(x) FILTER (i = 4) / count(*) FILTER (i = 4 AND x IS NOT NULL), 0),
+    coalesce(sum(x) FILTER (i = 5) / count(*) FILTER (i = 5 AND x IS NOT NULL), 0))::FLOAT[];
