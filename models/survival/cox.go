@@ -438,7 +438,7 @@ func (m *coxModel) derivatives(grad, info []float64) {
 	m.subtractMeans(info)
 	for j := range p {
 		// Within rounding of nothing: constant in every risk set.
-		if info[j*p+j] <= 1e-13*raw[j] {
+		if m.factor == nil && info[j*p+j] <= 1e-13*raw[j] {
 			info[j*p+j] = 0
 		}
 	}
@@ -590,7 +590,7 @@ func (m *coxModel) subtractMeans(info []float64) {
 			rest := s.weightBlock[:hi-lo]
 			for g := lo; g < hi; g++ {
 				ratio := 0.0
-				if m.a[g] > 0 {
+				if m.a[g] != 0 {
 					ratio = m.b[g] / m.a[g]
 				}
 				rest[g-lo] = m.c[g] - ratio*m.b[g]

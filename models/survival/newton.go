@@ -40,12 +40,12 @@ type newtonFit struct {
 }
 
 // settled is the root mean square change of the linear predictor at events
-// below which a Newton step is the last: the next would be its square.
-const settled = 1e-9
+// below which a Newton step is the last. It is still taken, which leaves an
+// error of about its square; derivatives are those just before it.
+const settled = 1e-10
 
-// maximise climbs f by Newton's method from opt.start with step halving, and
-// ends with the derivatives at the very coefficients that it returns. With l1
-// each step minimises the penalised quadratic model.
+// maximise climbs f by Newton's method from opt.start with step halving. With
+// l1 each step minimises the penalised quadratic model.
 func maximise(f objective, p int, opt newtonOptions) (*newtonFit, error) {
 	r := &newtonFit{
 		beta: make([]float64, p), grad: make([]float64, p), info: make([]float64, p*p), stuck: -1,
@@ -109,6 +109,8 @@ func maximise(f objective, p int, opt newtonOptions) (*newtonFit, error) {
 		}
 		if math.Sqrt(2*math.Max(gain, 0)/max(opt.events, 1)) <= settled {
 			r.converged = true
+			r.logLik += math.Max(gain, 0) + penalty(next) - penalty(r.beta)
+			copy(r.beta, next)
 			break
 		}
 		if r.iterations >= opt.maxIter {

@@ -204,7 +204,7 @@ func (c *Cox) ScoreResiduals() []float64 {
 }
 
 // DFBeta returns, per row of the data, about how much each coefficient would
-// fall without it, rows × p, without weights.
+// fall without it, rows × p.
 func (c *Cox) DFBeta() []float64 {
 	out, p := c.ScoreResiduals(), len(c.Coef)
 	row := make([]float64, p)
@@ -215,7 +215,7 @@ func (c *Cox) DFBeta() []float64 {
 			for k, v := range row {
 				s += v * c.Cov[k*p+j]
 			}
-			out[i+j] = s
+			out[i+j] = s * c.model.d.weight(i/p)
 		}
 	}
 	return out
