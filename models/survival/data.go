@@ -21,6 +21,12 @@ type Data struct {
 	// it; with competing risks it is the cause, 1, 2, ….
 	Event []uint8
 
+	// Upper makes Time the lower end of an interval (Time, Upper] in which the
+	// event came: equal to Time for an event seen, +Inf for none so far, and
+	// Time zero for an event before Upper. Only FitAFT reads it, and does not
+	// read Event then.
+	Upper []float64
+
 	Weight  []float64 // case weights ≥ 0; nil is one for each
 	Offset  []float64 // known part of the linear predictor; nil is zero
 	Stratum []int     // rows of different strata share coefficients, not baselines; nil is one stratum
@@ -49,6 +55,7 @@ func (d *Data) check() error {
 	}
 	same("events", len(d.Event), false)
 	same("entries", len(d.Entry), d.Entry == nil)
+	same("upper ends", len(d.Upper), d.Upper == nil)
 	same("weights", len(d.Weight), d.Weight == nil)
 	same("offsets", len(d.Offset), d.Offset == nil)
 	same("strata", len(d.Stratum), d.Stratum == nil)
