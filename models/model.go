@@ -1,0 +1,176 @@
+// Package models joins the estimators to behaviour vectors: it trains the
+// three of them, pay hazard, timing and bandit, together with the response of
+// channels, keeps them in one Model, and writes and reads the artefact. It has
+// no clock and no random source but the seed it is given.
+package models
+
+import (
+	"slices"
+
+	"rappel/datasets/ledger"
+	"rappel/models/bandit"
+	"rappel/models/response"
+	"rappel/models/timing"
+)
+
+// Model is all that has been learnt, and all that a decision needs of it.
+type Model struct {
+	Hazard   *Hazard
+	Timing   *timing.Model
+	Speeds   []timing.Speed // by channel
+	Weekday  *timing.Weekday
+	Response *response.Model
+	Bandit   *bandit.Pooled
+	// Profiles are the keys of the profiles, in the order of their index in
+	// Timing, Weekday, Response and the segments of Bandit.
+	Profiles []string
+	// Debtors are the keys (creditor and debtor, NUL between) of the debtors
+	// that Bandit knows, in the order of their index there.
+	Debtors []string
+	// Handles are the bandit's handles of the decisions whose reward may still
+	// change, and Decisions their ids.
+	Handles   []uint64
+	Decisions []string
+	// FittedAt is when the slow parts were last estimated, FirstFitAt when they
+	// first were, Until the end of the data that an artefact was trained on:
+	// unix seconds, 0 never.
+	FittedAt, FirstFitAt, Until int64
+
+	profile map[string]int
+	debtor  map[string]int32
+}
+
+// Effects are the features of debtor × action, in the order of φ. Each is a
+// share of the horizon that a contact may save.
+const (
+	EffectResponse = iota // P(fire) × days it would save: what the other models expect
+	EffectNotice          // the same × how much better than average the hour is noticed
+	EffectNeutral         // the same, by tone
+	EffectFormal
+	EffectFormalLate // formal and more than 30 days past due
+	EffectFatigue    // × contacts in the last 7 days
+	EffectPressure   // × contacts in the last 28 days / 4
+	EffectEmail      // × channel, in the order of the ledger
+	EffectSMS
+	EffectWhatsApp
+	EffectLetter
+	EffectPhone
+	EffectPreDue   // sent before the due date
+	EffectRepeat   // the channel of the last contact, still unanswered
+	EffectWeekend  // sent on Saturday or Sunday
+	EffectPresence // being asked at all, whatever the channel
+	Effects        // how many there are
+)
+
+// EffectNames names the features of φ, in order.
+var EffectNames = [Effects]string{
+	"response", "notice", "neutral", "formal", "formal_late", "fatigue", "pressure",
+	"email", "sms", "whatsapp", "letter", "phone", "pre_due", "repeat", "weekend", "presence",
+}
+
+// BanditConfig is the prior of the reward model: the structural expectation
+// counts fully, everything else is a correction that must earn its place.
+func BanditConfig() bandit.PooledConfig {
+	c := bandit.DefaultPooledConfig(Effects)
+	c.NoiseSD, c.NoiseWeight = 0.3, 50
+	set := func(j int, mean, sd, segment, debtor float64) {
+		c.Coefficients[j] = bandit.Coefficient{Mean: mean, SD: sd, SegmentSD: segment, DebtorSD: debtor}
+	}
+	set(EffectResponse, 1, 0.2, 0.1, 0.1)
+	set(EffectNotice, 0.6, 0.3, 0, 0)
+	set(EffectNeutral, 0, 0.15, 0.1, 0)
+	set(EffectFormal, -0.05, 0.15, 0.1, 0)
+	set(EffectFormalLate, 0.1, 0.15, 0, 0)
+	set(EffectFatigue, -0.08, 0.08, 0, 0)
+	set(EffectPressure, -0.04, 0.08, 0, 0)
+	for j := EffectEmail; j <= EffectPhone; j++ {
+		set(j, 0, 0.15, 0.1, 0)
+	}
+	set(EffectPreDue, -0.2, 0.2, 0, 0)
+	set(EffectRepeat, -0.05, 0.1, 0, 0)
+	set(EffectWeekend, 0, 0.1, 0, 0)
+	set(EffectPresence, 0, 0.03, 0, 0)
+	return c
+}
+
+// Prior returns the model before any data: expert figures only.
+func Prior() *Model {
+	pool, err := bandit.NewPooled(BanditConfig())
+	if err != nil {
+		panic(err) // the configuration is a constant of this package
+	}
+	opt := timing.DefaultOptions(0)
+	m := &Model{
+		Hazard:   PriorHazard(),
+		Timing:   timing.Prior(opt),
+		Weekday:  timing.PriorWeekday(0),
+		Response: response.Prior(),
+		Bandit:   pool,
+	}
+	for range ledger.Channels {
+		m.Speeds = append(m.Speeds, timing.DefaultSpeed())
+	}
+	m.index()
+	return m
+}
+
+func (m *Model) index() {
+	m.profile = make(map[string]int, len(m.Profiles))
+	for i, p := range m.Profiles {
+		m.profile[p] = i
+	}
+	m.debtor = make(map[string]int32, len(m.Debtors))
+	for i, d := range m.Debtors {
+		m.debtor[d] = int32(i)
+	}
+}
+
+// Profile returns the index of a profile key, or −1 for one never seen.
+func (m *Model) Profile(key string) int {
+	if i, ok := m.profile[key]; ok {
+		return i
+	}
+	return -1
+}
+
+// Debtor returns the bandit's handle of a debtor, or bandit.NoDebtor.
+func (m *Model) Debtor(key ledger.Key) int32 {
+	if i, ok := m.debtor[key.Creditor+"\x00"+key.Debtor]; ok {
+		return i
+	}
+	return bandit.NoDebtor
+}
+
+// AddProfiles appends the keys that are new, so that indices never change.
+func (m *Model) AddProfiles(keys []string) {
+	for _, k := range keys {
+		if _, ok := m.profile[k]; !ok {
+			m.profile[k] = len(m.Profiles)
+			m.Profiles = append(m.Profiles, k)
+		}
+	}
+}
+
+// AddDebtor returns the bandit's handle of a debtor, a new one where it has none.
+func (m *Model) AddDebtor(key ledger.Key) int32 {
+	k := key.Creditor + "\x00" + key.Debtor
+	i, ok := m.debtor[k]
+	if !ok {
+		i = int32(len(m.Debtors))
+		m.Debtors = append(m.Debtors, k)
+		m.debtor[k] = i
+	}
+	return i
+}
+
+// Drop forgets the handle of a decision whose reward is final.
+func (m *Model) Drop(decision string) {
+	if i := slices.Index(m.Decisions, decision); i >= 0 {
+		m.Decisions = slices.Delete(m.Decisions, i, i+1)
+		m.Handles = slices.Delete(m.Handles, i, i+1)
+	}
+}
+
+// ProfileKey is the profile of a debtor: kind, sector (two digits), and area
+// (country and first digits of the postcode).
+func ProfileKey(kind, sector, area string) string { return kind + "|" + sector + "|" + area }
