@@ -160,13 +160,22 @@ func (w *World) newDebtor(i int) *debtor {
 	return d
 }
 
-// habit draws the habits of one debtor of the archetype.
+// habit draws the habits of one debtor of the archetype; without a generator
+// it returns those of the typical one.
 func (a *Archetype) habit(r *rand.Rand) habit {
+	normal := func() float64 { return 0 }
+	draw := func(mean float64) float64 { return mean }
+	deaf := false
+	if r != nil {
+		normal = r.NormFloat64
+		draw = func(mean float64) float64 { return beta(r, mean, a.Concentration) }
+		deaf = r.Float64() < a.Deaf
+	}
 	var h habit
-	shift := a.Shift * r.NormFloat64()
+	shift := a.Shift * normal()
 	var week [168]float64
 	for _, b := range a.Availability {
-		weight := min(1, b.Weight*math.Exp(a.Taste*r.NormFloat64()))
+		weight := min(1, b.Weight*math.Exp(a.Taste*normal()))
 		for day := range 7 {
 			if b.Days>>day&1 == 0 {
 				continue
@@ -185,10 +194,10 @@ func (a *Archetype) habit(r *rand.Rand) habit {
 		h.available[i] = float32(a.Floor + (1-a.Floor)*min(1, x))
 	}
 	for c, name := range ledger.ChannelNames {
-		h.attention[c] = beta(r, a.Attention[name], a.Concentration)
-		h.affinity[c] = beta(r, a.Affinity[name], a.Concentration)
+		h.attention[c] = draw(a.Attention[name])
+		h.affinity[c] = draw(a.Affinity[name])
 	}
-	if r.Float64() < a.Deaf {
+	if deaf {
 		h.attention[ledger.Email] *= 0.06
 	}
 	return h
@@ -209,7 +218,7 @@ func (d *debtor) pays(day ledger.Day) (ok bool, gather float64) {
 	case noRun:
 		return true, 1
 	case monthEnd:
-		return day.UTC().AddDate(0, 0, 1).Day() == 1, 30
+		return (day + 1).UTC().Day() == 1, 30
 	default:
 		return int(day.Weekday()) == d.run, 7
 	}

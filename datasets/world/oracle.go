@@ -12,42 +12,120 @@ import (
 // solves, for each debtor with an open claim, the stopping problem of the days
 // to come: contact now, or wait, given that fatigue grows with each contact and
 // fades with time. It is the yardstick of what could be reached.
+//
+// What it is told to be blind to, it replaces by what is typical of the
+// debtor's archetype: the loss prices that piece of knowledge.
 type Oracle struct {
-	w *World
-	// minds keeps the chance that a decision to pay is already on its way.
-	minds map[string]mind
+	w       *World
+	blind   string
+	minds   map[string]mind
+	typical map[string]*habit // by archetype
 }
 
+// Blindnesses are what an oracle can be told not to know: who answers to which
+// channel, who looks at which hours, what the weather does, that habits have
+// changed, and how each debtor pays when left alone.
+var Blindnesses = []string{"channels", "hours", "weather", "drift", "payers"}
+
+// mind is the chance, as of a day, that a debtor has decided to pay already,
+// and the day until which it would wait with that.
 type mind struct {
 	day     int
 	decided float64
-	sent    int // contacts counted so far
+	until   ledger.Day
 }
 
-// NewOracle returns the policy that knows the truth of a world.
-func NewOracle(w *World) *Oracle { return &Oracle{w: w, minds: make(map[string]mind)} }
+// age moves a mind to a day: a decision is soon carried out, on the next run
+// where there are runs, so that silence says that there was none.
+func (x *mind) age(m *Morning) {
+	if m.Date > x.until {
+		x.decided *= math.Exp(-float64(m.Day-x.day) / 2)
+	}
+	x.day = m.Day
+}
 
-// Name returns "oracle".
-func (o *Oracle) Name() string { return "oracle" }
+// NewOracle returns the policy that knows the truth of a world, but for what it
+// is blind to: one of Blindnesses, or nothing.
+func NewOracle(w *World, blind string) *Oracle {
+	o := &Oracle{w: w, blind: blind, minds: make(map[string]mind), typical: make(map[string]*habit)}
+	for i := range w.spec.Archetypes {
+		a := &w.spec.Archetypes[i]
+		h := a.habit(nil)
+		o.typical[a.Name] = &h
+	}
+	return o
+}
+
+// Name returns "oracle", or "oracle-" and what it is blind to.
+func (o *Oracle) Name() string {
+	if o.blind == "" {
+		return "oracle"
+	}
+	return "oracle-" + o.blind
+}
+
+// habit returns the habits of a debtor as far as the oracle knows them.
+func (o *Oracle) habit(d *debtor, day int) *habit {
+	h, typical := d.habit(day), o.typical[d.archetype.Name]
+	switch o.blind {
+	case "drift":
+		return &d.habits[0]
+	case "hours":
+		mixed := *h
+		mixed.available = typical.available
+		return &mixed
+	case "channels":
+		mixed := *typical
+		mixed.available = h.available
+		return &mixed
+	}
+	return h
+}
+
+// hazardAt returns the daily hazard of paying unasked as far as it is known.
+func (o *Oracle) hazardAt(d *debtor, past int) float64 {
+	if o.blind != "payers" {
+		return d.hazardAt(past)
+	}
+	sum, total := 0.0, 0.0
+	i := min(hazardBefore+hazardAfter-1, max(0, past+hazardBefore))
+	for _, name := range sortedKeys(d.archetype.Payers) {
+		share := d.archetype.Payers[name]
+		sum += share * o.w.hazards[name][i]
+		total += share
+	}
+	return sum / total
+}
 
 // Observe learns nothing: it knows.
 func (o *Oracle) Observe(context.Context, Morning, []Event) error { return nil }
 
-// option is one way to contact a debtor today.
+// option is one way to contact a debtor.
 type option struct {
 	channel ledger.Channel
-	hour    int
+	hour    int // today
 	tone    ledger.Tone
-	offer   string
-	notice  float64 // chance of being noticed
-	act     float64 // chance of being acted on once noticed, rested
+	notice  [7]float64 // chance of being noticed, sent at the best hour of each day from today on
+	act     float64    // chance that a noticed contact ends in payment, when rested
+	delay   float64    // days from there to the payment
 	cost    float64
+	anger   float64 // cost of complaints and opt-outs once noticed, when rested
 	fatigue float64
 }
 
+// price is the expected cost of taking the option j days from now, when late is
+// lost each day: the claim stays unpaid that day with probability stay, the
+// contact works with its chance times press and then costs the delay and the
+// lag to the next run, and otherwise the future costs after.
+func (op *option) price(j int, late, stay, lag, press, heat, after float64) float64 {
+	p := op.notice[j%7] * op.act * press
+	return op.cost + op.notice[j%7]*op.anger*heat + late + stay*(p*late*(op.delay+lag)+(1-p)*after)
+}
+
+// The grid of fatigue on which the days ahead are solved.
 const (
-	fatigueLevels = 10
-	fatigueStep   = 0.5
+	fatigueLevels = 9
+	fatigueStep   = 0.6
 )
 
 // Act returns the contacts that are worth more today than any later.
@@ -60,175 +138,211 @@ func (o *Oracle) Act(_ context.Context, m Morning) ([]Action, error) {
 			continue
 		}
 		d := o.w.byID[a.ID]
-		best, ok := o.decide(&m, a, d, int(m.Date-oldest))
-		if !ok {
-			continue
+		mind := o.minds[a.ID]
+		mind.age(&m)
+		best, chance := o.decide(&m, a, d, int(m.Date-oldest), cents, mind.decided)
+		if chance > 0 {
+			if act, ok := m.send(a, best.channel, float64(best.hour), best.tone); ok {
+				mind.decided += (1 - mind.decided) * chance
+				mind.until = d.nextRun(m.Date)
+				out = append(out, act)
+			}
 		}
-		if act, ok := m.send(a, best.channel, float64(best.hour), best.tone); ok {
-			act.Offer = best.offer
-			mind := o.minds[a.ID]
-			p := best.notice * best.act * o.rest(d, m.Now.Unix())
-			mind.decided += (1 - mind.decided) * p
-			mind.day = m.Day
-			o.minds[a.ID] = mind
-			out = append(out, act)
-		}
+		o.minds[a.ID] = mind
 	}
 	return out, nil
 }
 
-// rest returns the factor that fatigue puts on the chance to act.
-func (o *Oracle) rest(d *debtor, unix int64) float64 {
-	return math.Exp(-d.sensitivity * max(0, d.tired(unix, o.w.spec.Fatigue.FadeDays)-o.w.spec.Fatigue.Tolerance))
-}
-
 // decide solves the days ahead by backward induction over (day, fatigue) and
-// returns the contact to make today, if any. A claim is paid unasked with its
-// true hazard, or after a contact with the true chance; each day it stays open
-// past due costs the creditor's day rate.
-func (o *Oracle) decide(m *Morning, a *Account, d *debtor, pastDue int) (option, bool) {
-	w := o.w
-	today := o.options(m, a, d, pastDue)
-	if len(today) == 0 {
-		return option{}, false
+// returns the contact to make today and its chance of working; the zero option
+// is to wait. A claim is paid unasked with its true hazard, or after a contact
+// with the true chance; each day it stays open past due costs the day rate.
+func (o *Oracle) decide(m *Morning, a *Account, d *debtor, pastDue int, cents int64, decided float64) (option, float64) {
+	options := o.options(m, a, d, pastDue, cents)
+	if len(options) == 0 {
+		return option{}, 0
 	}
-	rate := w.spec.dayRate() / 100
-	var late, hazard [horizon + 1]float64
-	for j := range late {
-		date := m.Date + ledger.Day(j)
-		runs, gather := d.pays(date)
-		var open, weighed float64
-		for i := range a.Open {
-			inv := &a.Open[i]
-			if inv.Disputed != "" {
-				continue
-			}
-			past := int(date - inv.Due)
-			if past > 0 {
-				late[j] += float64(inv.Cents) * rate
-			}
-			if past >= -reminded {
-				open += float64(inv.Cents)
-				h := d.hazardAt(past)
-				if past > 0 {
-					h *= d.ability
-				}
-				weighed += h * float64(inv.Cents)
-			}
+	late, hazard := o.outlook(m, a, d)
+	fatigue, response := &o.w.spec.Fatigue, &o.w.spec.Response
+	fade := math.Exp(-1 / fatigue.FadeDays)
+
+	// What fatigue does, at each level of the grid and, last, as it is today.
+	const today = fatigueLevels
+	var tired, rest, heat [fatigueLevels + 1]float64
+	for f := range tired {
+		tired[f] = float64(f) * fatigueStep
+		if f == today {
+			tired[f] = d.tired(m.Now.Unix()+12*3600, fatigue.FadeDays)
 		}
-		if runs && open > 0 {
-			hazard[j] = 1 - math.Pow(1-weighed/open, gather)
-		}
+		rest[f] = math.Exp(-d.sensitivity * max(0, tired[f]-fatigue.Tolerance))
+		heat[f] = math.Exp(fatigue.Growth * tired[f])
 	}
-	mind := o.minds[a.ID]
-	decided := mind.decided * math.Exp(-float64(m.Day-mind.day)/2)
-	fade := math.Exp(-1 / w.spec.Fatigue.FadeDays)
-	var value [fatigueLevels + 1]float64
-	end := late[horizon] * 20
+
+	var value, next [fatigueLevels]float64
 	for f := range value {
-		value[f] = end
+		value[f] = late[horizon] * staysOpen
 	}
-	at := func(v *[fatigueLevels + 1]float64, tired float64) float64 {
-		x := min(float64(fatigueLevels)-1e-9, tired/fatigueStep)
+	after := func(tired float64) float64 {
+		x := min(fatigueLevels-1-1e-9, tired*fade/fatigueStep)
 		i := int(x)
-		return v[i] + (x-float64(i))*(v[i+1]-v[i])
+		return value[i] + (x-float64(i))*(value[i+1]-value[i])
 	}
-	var choice option
-	found := false
-	tired0 := d.tired(m.Now.Unix()+12*3600, w.spec.Fatigue.FadeDays)
-	for j := horizon - 1; j >= 0; j-- {
-		var next [fatigueLevels + 1]float64
-		lag := float64(d.nextRun(m.Date+ledger.Day(j))-m.Date) - float64(j)
-		keep := math.Pow(1-w.spec.Response.IntentionFade, lag)
-		delay := late[j] * (0.5*w.spec.Response.PaymentDelayDays + lag)
-		levels := fatigueLevels + 1
-		if j == 0 {
-			levels = 1
+	run := d.nextRun(m.Date + horizon)
+	for j := horizon - 1; ; j-- {
+		day := m.Date + ledger.Day(j)
+		if ok, _ := d.pays(day); ok {
+			run = day
 		}
-		for f := range levels {
-			tired := float64(f) * fatigueStep
-			if j == 0 {
-				tired = tired0
+		lag := float64(run - day)
+		keep := math.Pow(1-response.IntentionFade, lag)
+		stay := 1 - hazard[j]
+		if j == 0 {
+			var best option
+			lowest := late[0] + stay*after(tired[today])
+			press := keep * (1 - decided) * rest[today]
+			for i := range options {
+				op := &options[i]
+				if x := op.price(0, late[0], stay, lag, press, heat[today], after(tired[today]+op.fatigue)); x < lowest {
+					lowest, best = x, *op
+				}
 			}
-			stay := 1 - hazard[j]
-			wait := late[j] + stay*at(&value, tired*fade)
-			lowest := wait
-			rest := math.Exp(-d.sensitivity * max(0, tired-w.spec.Fatigue.Tolerance))
-			for i := range today {
-				op := &today[i]
-				p := op.notice * op.act * rest * keep
-				if j == 0 {
-					p *= 1 - decided
-				}
-				complaint, optOut := w.annoyance(d, op.channel, op.tone, pastDue+j, tired)
-				x := op.cost + op.notice*(complaint*w.spec.Creditor.ComplaintCost+optOut*w.spec.Creditor.OptOutCost) +
-					late[j] + stay*(p*delay+(1-p)*at(&value, (tired+op.fatigue)*fade))
-				if x < lowest {
-					lowest = x
-					if j == 0 {
-						choice, found = *op, true
-					}
-				}
+			return best, best.notice[0] * best.act * press
+		}
+		for f := range next {
+			lowest := late[j] + stay*after(tired[f])
+			for i := range options {
+				op := &options[i]
+				lowest = min(lowest, op.price(j, late[j], stay, lag, keep*rest[f], heat[f], after(tired[f]+op.fatigue)))
 			}
 			next[f] = lowest
 		}
 		value = next
 	}
-	return choice, found
+}
+
+// staysOpen is how many days a claim that outlived the horizon will stay open.
+const staysOpen = 20
+
+// outlook returns, for each day ahead, what is lost while the claim stays open
+// and the chance that it is paid unasked.
+func (o *Oracle) outlook(m *Morning, a *Account, d *debtor) (late, hazard [horizon + 1]float64) {
+	rate := o.w.spec.dayRate() / 100
+	for j := range late {
+		date := m.Date + ledger.Day(j)
+		var open, weighed float64
+		for i := range a.Open {
+			inv := &a.Open[i]
+			past := int(date - inv.Due)
+			if inv.Disputed != "" || past < -reminded {
+				continue
+			}
+			h := o.hazardAt(d, past)
+			if past > 0 {
+				late[j] += float64(inv.Cents) * rate
+				h *= d.ability
+			}
+			open += float64(inv.Cents)
+			weighed += h * float64(inv.Cents)
+		}
+		runs, gather := d.pays(date)
+		switch {
+		case !runs || open == 0:
+		case gather == 1:
+			hazard[j] = weighed / open
+		default:
+			hazard[j] = 1 - math.Pow(1-weighed/open, gather)
+		}
+	}
+	return late, hazard
 }
 
 // options returns, for each channel that may be used, the best hour of today
 // and the best tone.
-func (o *Oracle) options(m *Morning, a *Account, d *debtor, pastDue int) []option {
-	w := o.w
-	h := d.habit(m.Day)
+func (o *Oracle) options(m *Morning, a *Account, d *debtor, pastDue int, cents int64) []option {
+	w, r := o.w, &o.w.spec.Response
+	h := o.habit(d, m.Day)
+	from, to := m.Now.Unix(), (m.Date + 1).In(m.Now.Location()).Unix()
+	first := localTime(a.Zone, m.Date, firstHour).Unix()
+	var looks, sunk [lookAhead]float64
+	w.looks(looks[:], d, h, first, o.blind != "weather")
+	kept := d.reliability * (0.4 + 0.6*d.ability)
 	var out []option
 	for c := range ledger.Channel(ledger.Channels) {
 		if !a.Usable[c] || d.badAddress[c] {
 			continue
 		}
-		op := option{channel: c, cost: w.channels[c].Cost, fatigue: w.channels[c].Fatigue}
-		for hour := firstHour; hour <= lastHour; hour++ {
-			act, ok := m.send(a, c, float64(hour), 0)
-			if !ok {
+		ch := &w.channels[c]
+		op := option{channel: c, cost: ch.Cost, fatigue: ch.Fatigue, hour: -1}
+		sinking(sunk[:], looks[:], ch.DecayHours)
+		for i := range 7 * 24 {
+			at, hour := first+int64(i)*3600, firstHour+i%24
+			if hour > lastHour || i < 24 && (at < from || at >= to) {
 				continue
 			}
-			if p := w.noticeChance(d, h, c, act.SendAt.Unix()); p > op.notice+1e-9 {
-				op.notice, op.hour = p, hour
+			var p float64
+			switch c {
+			case ledger.Letter:
+				p = -math.Expm1(-ch.Speed * h.attention[c] * sunk[int(ch.DelayHours)])
+			case ledger.Phone:
+				p = h.attention[c] * min(1, looks[i])
+			default:
+				p = -math.Expm1(-ch.Speed * h.attention[c] * sunk[i])
 			}
-			if c == ledger.Letter {
-				break
+			if p > op.notice[i/24] {
+				op.notice[i/24] = p
+				if i < 24 {
+					op.hour = hour
+				}
 			}
-		}
-		if op.notice == 0 {
-			continue
 		}
 		for tone := range ledger.Tone(ledger.Tones) {
 			if p := w.actChance(d, h, c, tone, pastDue, 0, ""); p > op.act {
 				op.act, op.tone = p, tone
 			}
 		}
+		if op.hour < 0 || op.act == 0 {
+			continue
+		}
+		promised := r.Promise
+		if c == ledger.Phone {
+			promised = r.PromisePhone
+		}
+		op.act *= (1-promised)*math.Pow(1-r.IntentionFade, r.PaymentDelayDays) + promised*kept
+		op.delay = (1-promised)*0.5*r.PaymentDelayDays + promised*r.PromiseDays
+		if d.ability < planBelow && cents > planAbove {
+			op.act *= 1 - r.Plan/2 // a plan brings the money, but late
+		}
+		complaint, optOut := w.annoyance(d, c, op.tone, pastDue, 0)
+		op.anger = complaint*w.spec.Creditor.ComplaintCost + optOut*w.spec.Creditor.OptOutCost
 		out = append(out, op)
 	}
 	return out
 }
 
-// noticeChance returns the probability that a contact sent at a moment will be
-// noticed, under the weather that is forecast.
-func (w *World) noticeChance(d *debtor, h *habit, c ledger.Channel, unix int64) float64 {
-	how := d.zone.hourOfWeek(unix)
-	if c == ledger.Phone {
-		return h.attention[c] * min(1, float64(h.available[how])*d.sky.mood(d.archetype.Weather, unix, how%24, true))
+// lookAhead is how many hours of availability the best hours of a week are
+// sought in: a week, and time for a message to sink.
+const lookAhead = 240
+
+// looks fills dst with the availability of a debtor in the hours from a moment
+// on, under the weather that is forecast where it is minded.
+func (w *World) looks(dst []float64, d *debtor, h *habit, from int64, weather bool) {
+	for i := range dst {
+		at := from + int64(i)*3600
+		how := d.zone.hourOfWeek(at)
+		dst[i] = float64(h.available[how])
+		if weather && len(d.archetype.Weather) > 0 {
+			dst[i] *= d.sky.mood(d.archetype.Weather, at, how%24, true)
+		}
 	}
-	ch := &w.channels[c]
-	sum, level := 0.0, ch.Speed*h.attention[c]
-	fade := math.Exp(-1 / max(0.01, ch.DecayHours))
-	arrive := unix + int64(ch.DelayHours*3600)
-	for age := int64(0); age < noticeWithin && level > 1e-3; age++ {
-		t := arrive + age*3600
-		how := d.zone.hourOfWeek(t)
-		sum += level * float64(h.available[how]) * d.sky.mood(d.archetype.Weather, t, how%24, true)
-		level *= fade
+}
+
+// sinking stores Σ looks[i+u]·exp(−u/decay) over u in dst[i]: how much a message
+// that arrives at i and sinks in its pile will be looked at.
+func sinking(dst, looks []float64, decay float64) {
+	fade := math.Exp(-1 / max(0.01, decay))
+	sum := 0.0
+	for i := len(looks) - 1; i >= 0; i-- {
+		sum = looks[i] + fade*sum
+		dst[i] = sum
 	}
-	return -math.Expm1(-sum)
 }

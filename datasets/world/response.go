@@ -95,6 +95,10 @@ func (d *debtor) callable(date ledger.Day, within int) (cents int64, oldest ledg
 	return cents, oldest, ids
 }
 
+// A debtor whose ability to pay is below planBelow and who owes more cents than
+// planAbove may ask for a plan.
+const planBelow, planAbove = 0.4, 15000
+
 // reminded is how many days before its due date a reminder covers an invoice.
 const reminded = 3
 
@@ -282,7 +286,7 @@ func (w *World) notice(d *debtor, day int, t *thing) {
 	}
 	r := &w.spec.Response
 	switch p := d.dice.u(forPromise, t.day, key); {
-	case (t.action.Offer == "payment_plan" || d.ability < 0.4) && cents > 15000 && d.dice.u(forPlan, t.day, key) < r.Plan:
+	case (t.action.Offer == "payment_plan" || d.ability < planBelow) && cents > planAbove && d.dice.u(forPlan, t.day, key) < r.Plan:
 		w.replied(d, t.at+700, c, data)
 		w.startPlan(d, day, t.at+900, cents)
 	case c == ledger.Phone && p < r.PromisePhone, c != ledger.Phone && p < r.Promise:
