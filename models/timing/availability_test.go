@@ -1,9 +1,14 @@
 package timing
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
+	"reflect"
+	"runtime"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func TestPosteriorIsPriorWithoutData(t *testing.T) {
@@ -41,6 +46,165 @@ func TestPosteriorAndNoticedWithinDoNotAllocate(t *testing.T) {
 		NoticedWithin(dst, &avail, speed, slots, 24)
 	}); n != 0 {
 		t.Errorf("allocates %v times per run", n)
+	}
+}
+
+func TestFitRefuses(t *testing.T) {
+	with := func(change func(*Rows)) Rows {
+		r := Rows{Counts: make([]float32, 2*Hours), Exposure: make([]float32, 2*Hours), Profile: make([]int32, 2)}
+		change(&r)
+		return r
+	}
+	for _, c := range []struct {
+		rows Rows
+		want error
+	}{
+		{with(func(r *Rows) { r.Counts[Hours+7] = -1 }), ErrNegative},
+		{with(func(r *Rows) { r.Exposure[Hours+7] = float32(math.NaN()) }), ErrNotFinite},
+		{with(func(r *Rows) { r.Counts[Hours+7] = float32(math.Inf(1)) }), ErrNotFinite},
+		{with(func(r *Rows) { r.Profile[1] = 5 }), ErrProfile},
+	} {
+		_, err := Fit(c.rows, DefaultOptions(5))
+		var at *RowError
+		if !errors.Is(err, c.want) || !errors.As(err, &at) || at.Row != 1 {
+			t.Errorf("%v, want %v at row 1", err, c.want)
+		}
+	}
+}
+
+func TestFitIsTheSameWhateverTheMachine(t *testing.T) {
+	rows, _ := population(3, 60, 10)
+	opt := DefaultOptions(4)
+	first, err := Fit(rows, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	again, err := Fit(rows, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(first.Curves, again.Curves) || !reflect.DeepEqual(first.Groups, again.Groups) || first.Strength != again.Strength {
+		t.Error("two fits of the same rows with the same seed differ")
+	}
+}
+
+// What comes out is a hazard whatever goes in.
+func TestPosteriorIsAHazard(t *testing.T) {
+	rows, _ := population(4, 120, 10)
+	m, err := Fit(rows, DefaultOptions(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var counts, exposure [Hours]float32
+		for range rapid.IntRange(0, 12).Draw(t, "cells") {
+			h := rapid.IntRange(0, Hours-1).Draw(t, "hour")
+			counts[h] = rapid.Float32Range(0, 1e4).Draw(t, "count")
+			exposure[h] = rapid.Float32Range(0, 1e4).Draw(t, "exposure")
+		}
+		e := &exposure
+		if rapid.Bool().Draw(t, "unexposed") {
+			e = nil
+		}
+		var avail [Hours]float64
+		m.Posterior(&avail, &counts, e, rapid.IntRange(-1, 9).Draw(t, "profile"))
+		for h, v := range avail {
+			if !(v > 0) || math.IsInf(v, 0) {
+				t.Fatalf("hour %d: hazard %g", h, v)
+			}
+		}
+	})
+}
+
+// The level of the posterior is a rate: as many notices are expected over the
+// hours exposed as a debtor seen for long shows.
+func TestPosteriorKeepsTheLevel(t *testing.T) {
+	rows, _ := population(5, 100, 200)
+	m, err := Fit(rows, DefaultOptions(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var avail [Hours]float64
+	for d := range rows.Len() {
+		counts := (*[Hours]float32)(rows.Counts[d*Hours:])
+		exposure := (*[Hours]float32)(rows.Exposure[d*Hours:])
+		m.Posterior(&avail, counts, exposure, int(rows.Profile[d]))
+		var seen, expected float64
+		for h, v := range avail {
+			seen += float64(counts[h])
+			expected += v * float64(exposure[h])
+		}
+		if math.Abs(expected-seen) > 0.1*seen { // pooled at a strength of tens among two hundred
+			t.Fatalf("debtor %d: %.1f notices expected, %.0f seen", d, expected, seen)
+		}
+	}
+}
+
+// A debtor never seen is expected to look when those like them do.
+func TestProfileSpeaksForTheNewcomer(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 6))
+	hours := []int{8, 13, 21}
+	n := 300
+	rows := Rows{Counts: make([]float32, n*Hours), Exposure: make([]float32, n*Hours), Profile: make([]int32, n)}
+	for d := range n {
+		rows.Profile[d] = int32(d % 3)
+		sends := make([]int, 12)
+		for i := range sends {
+			sends[i] = rng.IntN(Hours)
+		}
+		unread(rng, peaks(hours[d%3]), sends, rows.Counts[d*Hours:(d+1)*Hours], rows.Exposure[d*Hours:(d+1)*Hours])
+	}
+	m, err := Fit(rows, DefaultOptions(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var avail, all [Hours]float64
+	for p, want := range hours {
+		m.Posterior(&avail, nil, nil, p)
+		if got := bestHour(&avail); got != want {
+			t.Errorf("profile %d: best hour %d, want %d", p, got, want)
+		}
+	}
+	if m.Report.Profile <= m.Report.All {
+		t.Errorf("held-out score %.3f by profile, %.3f for all; want better", m.Report.Profile, m.Report.All)
+	}
+	m.Posterior(&avail, nil, nil, 3)
+	m.Posterior(&all, nil, nil, -1)
+	if a, b := bestHour(&avail), bestHour(&all); a != b {
+		t.Errorf("profile never seen: best hour %d, of all %d", a, b)
+	}
+}
+
+func TestLaterRowsChooseAndAreLearntFrom(t *testing.T) {
+	rows, _ := population(7, 150, 20)
+	later, _ := population(8, 150, 20)
+	rows.Later, rows.LaterExposure = later.Counts, later.Exposure
+	m, err := Fit(rows, DefaultOptions(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The later rows are of other people: their own hours say nothing.
+	if m.Strength < 16 {
+		t.Errorf("strength %g where a debtor's past says nothing of what comes, want at least 16", m.Strength)
+	}
+	events := 0.0
+	for i := range rows.Counts {
+		events += float64(rows.Counts[i] + rows.Later[i])
+	}
+	if m.Report.Events != events {
+		t.Errorf("learnt from %g events, want %g", m.Report.Events, events)
+	}
+}
+
+func TestModes(t *testing.T) {
+	var avail [Hours]float64
+	for h, v := range map[int]float64{9: 4, 10: 5, 11: 5, 12: 2, 22: 4, 100: 1, 167: 5, 0: 4} {
+		avail[h] = v
+	}
+	got, want := Modes(nil, &avail, 0.5), []int{10, 22, 167}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("modes %v, want %v", got, want)
 	}
 }
 

@@ -62,7 +62,7 @@ func TestHoursThatDoNotMatterAreNotClaimed(t *testing.T) {
 }
 
 func TestHoursThatMatterAreClaimedWhereTheyDo(t *testing.T) {
-	all, by, err := HoursMatter(book(rand.New(rand.NewPCG(2, 3)), 1000, 12, 2, 0.3), 10, DefaultEffectOptions())
+	all, by, err := HoursMatter(book(rand.New(rand.NewPCG(2, 3)), 500, 12, 2, 0.3), 10, DefaultEffectOptions())
 	if err != nil {
 		t.Fatal(err)
 	}

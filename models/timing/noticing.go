@@ -118,6 +118,8 @@ func FitSpeed(delays []Delay, channels int, prior Speed, priorEvents float64) ([
 		switch {
 		case d.Channel < 0 || int(d.Channel) >= channels:
 			err = ErrChannel
+		case d.Sent < 0 || d.Sent >= Hours:
+			err = ErrHour
 		case d.Hours < 0:
 			err = ErrNegative
 		case math.IsNaN(d.Hours) || math.IsInf(d.Hours, 0):
