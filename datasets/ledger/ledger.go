@@ -268,6 +268,21 @@ type Decision struct {
 	Baseline             float64   // expected reward without contact
 }
 
+// Reward is what a decision was worth, as far as was seen by ObservedUntil.
+type Reward struct {
+	Creditor, Decision string
+	Value              float64
+	Imputed            bool // part of it is still an expectation
+	ObservedUntil      time.Time
+}
+
+// Learned is what had been learnt of a creditor's book as of a moment.
+type Learned struct {
+	AsOf    time.Time
+	ModelID string
+	Blob    []byte
+}
+
 // Creditor is a tenant and how it wants to be served.
 type Creditor struct {
 	ID            string

@@ -121,13 +121,15 @@ CREATE TABLE ratings (
     PRIMARY KEY (creditor_id, debtor_id, provider, observed_at)
 );
 
--- The log of accepted events: idempotency by id, and the audit trail.
+-- The log of accepted events: idempotency by id, and the audit trail. arrival
+-- counts events in the order in which they were accepted.
 CREATE TABLE events (
     creditor_id VARCHAR NOT NULL,
     event_id    VARCHAR NOT NULL,
     debtor_id   VARCHAR NOT NULL,
     type        VARCHAR NOT NULL,
     occurred_at TIMESTAMPTZ NOT NULL,
+    arrival     BIGINT NOT NULL,
     PRIMARY KEY (creditor_id, event_id)
 );
 
@@ -223,6 +225,7 @@ CREATE TABLE rewards (
 CREATE TABLE learned_states (
     creditor_id VARCHAR NOT NULL,
     as_of       TIMESTAMPTZ NOT NULL,
+    model_id    VARCHAR NOT NULL,
     state       BLOB NOT NULL,
     PRIMARY KEY (creditor_id, as_of)
 );

@@ -1,0 +1,540 @@
+package engine
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"rappel/datasets/ledger"
+	"rappel/models"
+	"rappel/models/bandit"
+	"rappel/models/response"
+	"rappel/models/timing"
+)
+
+const (
+	// rewardHorizon is H of the reward, in days.
+	rewardHorizon = 28
+	// commitHours is how far ahead a contact is promised. What is better done
+	// later is answered with wait and a review: so a system that asks every
+	// morning never holds two promises for one debtor.
+	commitHours = 24
+	// firstHour and lastHour bound the local hours at which a slot starts,
+	// whatever the policy pack would allow.
+	firstHour, lastHour = 7, 20
+	// preDueDays is how long before the due date a reminder may go out.
+	preDueDays = 1
+	// slotSharpness concentrates the choice of the hour on the best one: the
+	// γ of inverse-gap weighting on values relative to the best.
+	slotSharpness = 1000
+)
+
+// exploration is how much the engine tries. A debtor gives a dozen answers in
+// half a year, so that a wrong try is dear: see docs/decisions.
+var exploration = bandit.Exploration{Scale: 0.3, Floor: 0.002}
+
+// scratch is the working memory of one decision.
+type scratch struct {
+	f        facts
+	avail    [timing.Hours]float64
+	slots    []slot
+	how      []int32
+	noticed  [ledger.Channels][]float64
+	seen24   []float64
+	options  []option
+	relative []float64
+	surv     [rewardHorizon + 1]float64
+	tail     [rewardHorizon + 2]float64
+	gains    [ledger.Channels][rewardHorizon + 1]float64
+	cands    []candidate
+	phis     []float64
+	mean, sd []float64
+	prob     []float64
+	theta    [models.Effects]float64
+	earliest [ledger.Channels]int64
+	capped   [ledger.Channels]string
+	habit    habit
+	work     *bandit.Workspace
+}
+
+func newScratch() *scratch { return &scratch{work: bandit.NewWorkspace(models.Effects)} }
+
+// slot is one hour in which a contact could be sent.
+type slot struct {
+	at    int64 // unix seconds
+	day   int   // local days from today
+	hour  int
+	how   int
+	allow uint8 // bit per channel
+}
+
+// habit is what has been learnt of one debtor, drawn from the model and its
+// behaviour vector as of the last learning.
+type habit struct {
+	profile         int
+	debtor          int32
+	rho, rhoSD      [ledger.Channels]float64
+	opens, exposure *[timing.Hours]float32 // nil: nothing seen
+	payShare        [7]float64
+	lateMean        float64
+	before          float64
+	reminded        float64
+	natural         float64
+	method          string
+	sends, answers  [ledger.Channels]float64 // for words: contacts, and those answered or paid upon
+}
+
+// question is everything a decision is made from. It is a pure function of
+// these: no clock, no storage.
+type question struct {
+	creditor *Creditor
+	pack     *Pack
+	calendar *calendar
+	learned  *learned
+	req      *Request
+	id       string // decision id: keys the random draw
+	seed     uint64
+	full     [ledger.Channels]bool // capacity of the day is used up
+}
+
+// verdict is the outcome of a decision before it is put into words.
+type verdict struct {
+	hold    string
+	till    ledger.Day // when a hold ends; 0 unknown
+	cands   []candidate
+	chosen  int // index in cands
+	sendAt  int64
+	prob    float64
+	money   int64   // cents asked for
+	euro    float64 // value of a full horizon saved, in currency
+	alone   float64 // P(paid in 7 days) without contact
+	base    float64 // expected reward without contact
+	blocked []string
+	byModel bool // the models valued the candidates
+}
+
+// decide answers q from the facts in s.f. The result's slices live in s.
+func decide(s *scratch, q *question) verdict {
+	f := &s.f
+	v := verdict{hold: f.hold, till: f.holdTill}
+	if v.hold != "" {
+		return v
+	}
+	if f.dpd < -preDueDays && f.overdueCents == 0 {
+		return verdict{hold: HoldNothingDue, till: f.oldest - preDueDays}
+	}
+	for i := range f.claims {
+		if c := &f.claims[i]; c.due <= f.today+preDueDays {
+			v.money += c.cents
+		}
+	}
+	s.baseline(q, &v)
+	reachable := s.enumerate(q, &v)
+	if reachable == 0 {
+		v.hold = HoldNoChannel
+		return v
+	}
+	v.byModel = true
+	s.candidates(q, &v)
+	s.choose(q, &v)
+	return v
+}
+
+// baseline computes what happens if nobody does anything.
+func (s *scratch) baseline(q *question, v *verdict) {
+	f, h := &s.f, &s.habit
+	p := models.Period{
+		DPD: f.dpd, Weekday: (int(f.today.Weekday()) + 6) % 7,
+		LogAmount: math.Log(max(float64(v.money)/100, 1)),
+		Opened:    f.seenSince, Tone: int(f.lastTone),
+		LateMean: h.lateMean, Before: h.before, Reminded: h.reminded, Natural: h.natural,
+	}
+	for c := range p.Since {
+		p.Since[c] = -1
+		if f.last[c] != 0 {
+			if days := (f.at - f.last[c]) / 86400; days <= 60 {
+				p.Since[c] = float64(days)
+			}
+		}
+	}
+	today := f.today
+	q.learned.model.Hazard.SurvivalTo(s.surv[:], p, &h.payShare, func(ahead int) bool { return monthEnd(today + ledger.Day(ahead)) })
+	// tail[τ]: the share of the horizon that is saved when the money comes on
+	// day τ instead, counting only days past due.
+	s.tail[rewardHorizon], s.tail[rewardHorizon+1] = 0, 0
+	for t := rewardHorizon - 1; t >= 0; t-- {
+		s.tail[t] = s.tail[t+1]
+		if f.dpd+t >= 0 {
+			s.tail[t] += s.surv[t] / rewardHorizon
+		}
+	}
+	v.alone = 1 - s.surv[6]
+	// r = 1 − E[min(T, H)]/H with T the day of payment.
+	sum := 0.0
+	for t := range rewardHorizon {
+		if f.dpd+t >= 0 {
+			sum += s.surv[t]
+		}
+	}
+	v.base = 1 - sum/rewardHorizon
+	value := &q.creditor.Value
+	v.euro = float64(v.money) / 100 * (value.LossRate + value.CapitalRate*rewardHorizon/365)
+}
+
+// monthEnd tells whether d is one of the last three or first two days of a month.
+func monthEnd(d ledger.Day) bool {
+	t := d.UTC()
+	return t.Day() <= 2 || t.AddDate(0, 0, 3).Month() != t.Month()
+}
+
+// enumerate fills s.slots with the hours of the horizon and the channels each
+// allows, and returns how many channels could be used at all.
+func (s *scratch) enumerate(q *question, v *verdict) int {
+	f := &s.f
+	var open uint8
+	for c := range ledger.Channel(ledger.Channels) {
+		switch {
+		case len(q.req.Channels) > 0 && !slices.Contains(q.req.Channels, c.String()):
+		case !f.reachable[c] || f.bounced[c]:
+			v.blocked = append(v.blocked, "UNREACHABLE_"+upper[c])
+		case q.pack.consent[c] && !f.consented[c]:
+			v.blocked = append(v.blocked, "NO_CONSENT_"+upper[c])
+		case q.full[c]:
+			v.blocked = append(v.blocked, "CAPACITY_"+upper[c])
+		default:
+			open |= 1 << c
+		}
+	}
+	if open == 0 {
+		return 0
+	}
+	s.slots, s.how = s.slots[:0], s.how[:0]
+	quiet, capped := false, false
+	for day := range q.req.HorizonDays {
+		d := f.today + ledger.Day(day)
+		if f.dpd+day < -preDueDays {
+			continue
+		}
+		holiday := q.calendar.holiday(f.profile.Country, q.creditor.Country, q.pack, d)
+		start := d.In(f.loc)
+		regular := (d+1).In(f.loc).Unix()-start.Unix() == 86400
+		wd := (int(d.Weekday()) + 6) % 7
+		for hour := firstHour; hour <= lastHour; hour++ {
+			at := start.Unix() + int64(hour)*3600
+			if !regular {
+				t := time.Date(start.Year(), start.Month(), start.Day(), hour, 0, 0, 0, f.loc)
+				if t.Hour() != hour {
+					continue // the hour that a clock change skips
+				}
+				at = t.Unix()
+			}
+			if at < f.at {
+				// The running hour still serves, from the next five minutes on.
+				if at = f.at - f.at%300 + 300; at >= start.Unix()+int64(hour+1)*3600 || !regular {
+					continue
+				}
+			}
+			allow := uint8(0)
+			for c := range ledger.Channel(ledger.Channels) {
+				switch {
+				case open&(1<<c) == 0:
+				case q.pack.QuietHour(c, d, hour, holiday):
+					quiet = true
+				case at < s.earliest[c]:
+					capped = true
+				default:
+					allow |= 1 << c
+				}
+			}
+			if allow != 0 {
+				s.slots = append(s.slots, slot{at: at, day: day, hour: hour, how: wd*24 + hour, allow: allow})
+				s.how = append(s.how, int32(wd*24+hour))
+			}
+		}
+	}
+	if quiet {
+		v.blocked = append(v.blocked, "QUIET_HOURS")
+	}
+	if capped {
+		for c := range s.capped {
+			if why := s.capped[c]; why != "" && open&(1<<c) != 0 && !slices.Contains(v.blocked, why) {
+				v.blocked = append(v.blocked, why)
+			}
+		}
+	}
+	n := 0
+	for c := range ledger.Channels {
+		n += int(open >> c & 1)
+	}
+	return n
+}
+
+// within is how long after sending a message on a channel counts as noticed in
+// time: a call is taken at once or not at all.
+var withinHours = [ledger.Channels]int{24, 24, 24, 48, 1}
+
+// candidates finds each channel's best slot within the commitment and its
+// value in every tone that is allowed, and what waiting is worth.
+func (s *scratch) candidates(q *question, v *verdict) {
+	f, h, l := &s.f, &s.habit, q.learned
+	l.model.Timing.Posterior(&s.avail, h.opens, h.exposure, h.profile)
+	l.post.Mean(s.theta[:], int32(h.profile), h.debtor)
+	cost := q.creditor.Value.costs()
+	limit := f.at + commitHours*3600
+	s.cands = s.cands[:0]
+	s.options = slices.Grow(s.options[:0], ledger.Channels*32)
+	later := 0.0 // the best value that is only to be had later
+
+	n := len(s.slots)
+	s.seen24 = slices.Grow(s.seen24[:0], n)[:n]
+	for c := range ledger.Channel(ledger.Channels) {
+		seen := slices.Grow(s.noticed[c][:0], n)[:n]
+		s.noticed[c] = seen
+		mean, allowed := 0.0, 0
+		if c == ledger.Letter {
+			for i := range seen {
+				seen[i] = 1 // post is read when it comes
+			}
+		} else {
+			timing.NoticedWithin(seen, &s.avail, l.model.Speeds[c], s.how, withinHours[c])
+		}
+		for i := range s.slots {
+			if s.slots[i].allow&(1<<c) != 0 {
+				mean += seen[i]
+				allowed++
+			}
+		}
+		if allowed == 0 {
+			continue
+		}
+		mean = max(mean/float64(allowed), 1e-9)
+		s.gain(c, l.model.Response)
+
+		static := s.static(c)
+		best, bestLater := math.Inf(-1), 0.0
+		bestAt := -1
+		first := len(s.options)
+		for i := range s.slots {
+			sl := &s.slots[i]
+			if sl.allow&(1<<c) == 0 {
+				continue
+			}
+			value := v.euro*s.share(c, sl, static, seen[i]/mean-1) - cost[c] - s.annoyance(q, sl.at)
+			if sl.at > limit {
+				bestLater = max(bestLater, value)
+				continue
+			}
+			s.options = append(s.options, option{at: sl.at, value: value})
+			if value > best {
+				best, bestAt = value, i
+			}
+		}
+		later = max(later, bestLater)
+		if bestAt < 0 {
+			continue
+		}
+		sl := &s.slots[bestAt]
+		options := s.options[first:len(s.options):len(s.options)]
+		s.spread(options, best)
+		for tone := range ledger.Tone(ledger.Tones) {
+			if !s.toneAllowed(q, c, tone, sl) {
+				continue
+			}
+			s.cands = append(s.cands, candidate{
+				channel: c, tone: tone, slots: options, at: sl.at, day: sl.day, hour: sl.hour, how: sl.how,
+				gain: s.gains[c][sl.day], rho: h.rho[c], notice: seen[bestAt]/mean - 1, seen24: seen[bestAt],
+				cost: cost[c], annoy: s.annoyance(q, sl.at),
+			})
+		}
+	}
+	s.cands = append(s.cands, candidate{wait: true, mean: later})
+	v.cands = s.cands
+	s.score(q, v)
+}
+
+// gain fills s.gains[c]: by day of sending, the share of the horizon that is
+// saved if the contact fires.
+func (s *scratch) gain(c ledger.Channel, r *response.Model) {
+	lag := r.Lag[int(c)*response.Lags:][:response.Lags]
+	for day := range s.gains[c] {
+		g := 0.0
+		for u, p := range lag {
+			g += p * s.tail[min(day+u, rewardHorizon)]
+		}
+		s.gains[c][day] = g
+	}
+}
+
+// static is the part of the effect on channel c, per unit of P(fire) × gain,
+// that no slot changes, in a friendly tone.
+func (s *scratch) static(c ledger.Channel) float64 {
+	f := &s.f
+	k := s.theta[models.EffectResponse] + s.theta[models.EffectEmail+int(c)] +
+		s.theta[models.EffectFatigue]*float64(f.contacts7) + s.theta[models.EffectPressure]*float64(f.contacts28)/4
+	if s.repeats(c) {
+		k += s.theta[models.EffectRepeat]
+	}
+	return k
+}
+
+func (s *scratch) repeats(c ledger.Channel) bool {
+	return s.f.lastAny != 0 && s.f.lastChannel == c && !s.f.seenSince && s.f.silent[c] > 0
+}
+
+// share is the expected share of the horizon that a contact on c in sl saves.
+func (s *scratch) share(c ledger.Channel, sl *slot, static, notice float64) float64 {
+	k := static + s.theta[models.EffectNotice]*notice
+	if s.f.dpd+sl.day < 0 {
+		k += s.theta[models.EffectPreDue]
+	}
+	if sl.how >= 5*24 {
+		k += s.theta[models.EffectWeekend]
+	}
+	// Within a day the money moves from this day's column to the next's.
+	gain := s.gains[c][sl.day]
+	gain += (s.gains[c][min(sl.day+1, rewardHorizon)] - gain) * float64(sl.hour) / 48
+	return gain * (s.habit.rho[c]*k + s.theta[models.EffectPresence])
+}
+
+// annoyance is what a contact at a moment costs the relation.
+func (s *scratch) annoyance(q *question, at int64) float64 {
+	n := 0
+	for _, t := range s.f.recent {
+		if at-t < 7*86400 {
+			n++
+		}
+	}
+	return q.creditor.Value.Annoyance * float64((1+n)*(1+n))
+}
+
+// spread gives each option of a channel its probability.
+func (s *scratch) spread(options []option, best float64) {
+	s.relative = s.relative[:0]
+	unit := max(math.Abs(best), 1e-6)
+	for i := range options {
+		s.relative = append(s.relative, options[i].value/unit)
+	}
+	n := len(options)
+	s.prob = slices.Grow(s.prob[:0], n)[:n]
+	bandit.InverseGap(s.prob, s.relative, slotSharpness)
+	for i := range options {
+		options[i].prob = s.prob[i]
+	}
+}
+
+// toneAllowed: neutral from the second contact or a week past due, formal only
+// late, after a reminder, and once the policy pack's waiting term has passed.
+func (s *scratch) toneAllowed(q *question, c ledger.Channel, tone ledger.Tone, sl *slot) bool {
+	f := &s.f
+	switch tone {
+	case ledger.Friendly:
+		return f.step < 4
+	case ledger.Neutral:
+		return f.step >= 1 || f.dpd > 7
+	default:
+		if f.step < 2 || f.dpd+sl.day <= 14 || f.firstAfterDue == 0 {
+			return false
+		}
+	}
+	for _, r := range q.pack.formal {
+		if r.Tone != tone.String() || !r.covers(c) {
+			continue
+		}
+		holiday := func(d ledger.Day) bool {
+			return q.calendar.holiday(f.profile.Country, q.creditor.Country, q.pack, d)
+		}
+		if f.today+ledger.Day(sl.day) < earliestFormal(r, f.firstChannel, f.firstAfterDue, holiday) {
+			return false
+		}
+	}
+	return true
+}
+
+// phi stores the features of c in dst.
+func (s *scratch) phi(dst []float64, c *candidate) {
+	clear(dst)
+	if c.wait {
+		return
+	}
+	f := &s.f
+	base := c.rho * c.gain
+	dst[models.EffectResponse] = base
+	dst[models.EffectNotice] = base * c.notice
+	switch c.tone {
+	case ledger.Neutral:
+		dst[models.EffectNeutral] = base
+	case ledger.Formal:
+		dst[models.EffectFormal] = base
+		if f.dpd > 30 {
+			dst[models.EffectFormalLate] = base
+		}
+	}
+	dst[models.EffectFatigue] = base * float64(f.contacts7)
+	dst[models.EffectPressure] = base * float64(f.contacts28) / 4
+	dst[models.EffectEmail+int(c.channel)] = base
+	if f.dpd+c.day < 0 {
+		dst[models.EffectPreDue] = base
+	}
+	if s.repeats(c.channel) {
+		dst[models.EffectRepeat] = base
+	}
+	if c.how >= 5*24 {
+		dst[models.EffectWeekend] = base
+	}
+	dst[models.EffectPresence] = c.gain
+}
+
+// score gives every candidate its expected value and how sure it is.
+func (s *scratch) score(q *question, v *verdict) {
+	k, h := len(s.cands), &s.habit
+	s.phis = slices.Grow(s.phis[:0], k*models.Effects)[:k*models.Effects]
+	s.mean = slices.Grow(s.mean[:0], k)[:k]
+	s.sd = slices.Grow(s.sd[:0], k)[:k]
+	for i := range s.cands {
+		s.phi(s.phis[i*models.Effects:][:models.Effects], &s.cands[i])
+	}
+	post := q.learned.post
+	post.Score(s.mean, s.sd, s.phis, int32(h.profile), h.debtor, s.work)
+	for i := range s.cands {
+		c := &s.cands[i]
+		if c.wait {
+			s.sd[i] = 0
+			continue
+		}
+		c.mean = v.euro*s.mean[i] - c.cost - c.annoy
+		own := h.rhoSD[c.channel] * c.gain
+		c.sd = v.euro * math.Sqrt(s.sd[i]*s.sd[i]+own*own)
+	}
+	for i := range s.cands {
+		s.mean[i], s.sd[i] = s.cands[i].mean, s.cands[i].sd
+	}
+}
+
+// choose draws the candidate and its slot with exactly the probabilities that
+// are logged.
+func (s *scratch) choose(q *question, v *verdict) {
+	k := len(s.cands)
+	s.prob = slices.Grow(s.prob[:0], k)[:k]
+	if k == 1 {
+		s.prob[0] = 1
+	} else {
+		bandit.Thompson(s.prob, s.mean, s.sd, exploration, s.work)
+	}
+	for i := range s.cands {
+		s.cands[i].prob = s.prob[i]
+	}
+	v.chosen = bandit.Draw(s.prob, q.seed, q.id)
+	c := &s.cands[v.chosen]
+	v.prob = c.prob
+	if c.wait {
+		return
+	}
+	n := len(c.slots)
+	s.prob = slices.Grow(s.prob[:0], n)[:n]
+	for i := range c.slots {
+		s.prob[i] = c.slots[i].prob
+	}
+	k = bandit.Draw(s.prob, q.seed+1, q.id)
+	v.sendAt = c.slots[k].at
+	v.prob *= c.slots[k].prob
+}

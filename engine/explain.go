@@ -1,0 +1,219 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"rappel/datasets/ledger"
+	"rappel/models"
+)
+
+var upper = [ledger.Channels]string{"EMAIL", "SMS", "WHATSAPP", "LETTER", "PHONE"}
+
+// tongue is a language of explanations.
+type tongue int
+
+const (
+	english tongue = iota
+	dutch
+	french
+)
+
+func tongueOf(language string) tongue {
+	switch {
+	case strings.HasPrefix(language, "nl"):
+		return dutch
+	case strings.HasPrefix(language, "fr"):
+		return french
+	}
+	return english
+}
+
+var channelWords = [3][ledger.Channels]string{
+	{"e-mail", "text message", "WhatsApp", "letter", "phone"},
+	{"e-mail", "sms", "WhatsApp", "brief", "telefoon"},
+	{"e-mail", "SMS", "WhatsApp", "lettre", "téléphone"},
+}
+
+var toneWords = [3][ledger.Tones]string{
+	{"friendly", "neutral", "formal"},
+	{"vriendelijke", "neutrale", "formele"},
+	{"amical", "neutre", "formel"},
+}
+
+// sentences are the reasons and constraints in words: English, Dutch, French.
+var sentences = map[string][3]string{
+	"ANSWERS": {
+		"Responds better to %[1]s: %[2]d of %[3]d contacts answered or paid",
+		"Reageert beter op %[1]s: %[2]d van %[3]d contacten beantwoord of betaald",
+		"Réagit mieux par %[1]s : %[2]d contacts sur %[3]d suivis d'une réponse ou d'un paiement",
+	},
+	"EXPECTED": {
+		"Debtors like this one respond better to %[1]s",
+		"Gelijkaardige debiteuren reageren beter op %[1]s",
+		"Les débiteurs semblables réagissent mieux par %[1]s",
+	},
+	"OPENS": {
+		"Usually looks between %[1]d:00 and %[2]d:00",
+		"Kijkt meestal tussen %[1]d en %[2]d uur",
+		"Consulte d'habitude entre %[1]d h et %[2]d h",
+	},
+	"SOONER":     {"Money comes sooner this way", "Zo komt het geld vroeger", "L'argent rentre plus tôt ainsi"},
+	"TONE":       {"A %[1]s tone works better now", "Een %[1]s toon werkt nu beter", "Un ton %[1]s convient mieux à présent"},
+	"RESTRAINT":  {"Few contacts keep the relation: %[1]d in the last week", "Weinig contact spaart de relatie: %[1]d in de laatste week", "Peu de contacts préservent la relation : %[1]d la semaine passée"},
+	"COST":       {"Costs of contact: %[1].2f", "Kosten van het contact: %[1].2f", "Coût du contact : %[1].2f"},
+	"PRE_DUE":    {"A reminder before the due date", "Een herinnering voor de vervaldag", "Un rappel avant l'échéance"},
+	"PAYS_ALONE": {"Probably pays without being asked: %[1].0f%% within 7 days", "Betaalt wellicht vanzelf: %[1].0f%% binnen 7 dagen", "Paiera sans doute sans rappel : %[1].0f %% dans les 7 jours"},
+	"LATER":      {"A later moment is worth more", "Een later moment is meer waard", "Un moment ultérieur vaut mieux"},
+	"EXPLORES":   {"Tried now and then, to keep learning", "Af en toe geprobeerd, om te blijven leren", "Essayé de temps en temps, pour continuer à apprendre"},
+	"LADDER":     {"Fixed calendar: step %[1]d", "Vaste kalender: stap %[1]d", "Calendrier fixe : étape %[1]d"},
+
+	"QUIET_HOURS": {"No contact in quiet hours, on quiet days and holidays", "Geen contact in rusturen, op rustdagen en feestdagen", "Pas de contact aux heures et jours de repos, ni les jours fériés"},
+	"UNREACHABLE": {"Cannot be reached by %[1]s", "Niet bereikbaar via %[1]s", "Injoignable par %[1]s"},
+	"NO_CONSENT":  {"No consent for %[1]s", "Geen toestemming voor %[1]s", "Pas de consentement pour %[1]s"},
+	"CAPACITY":    {"Today's capacity for %[1]s is used up", "De capaciteit van vandaag voor %[1]s is op", "La capacité du jour pour %[1]s est épuisée"},
+	"MIN_GAP":     {"Too soon after the last contact", "Te kort na het vorige contact", "Trop tôt après le dernier contact"},
+	"CAP_WEEK":    {"Enough contacts in the last 7 days", "Genoeg contacten in de laatste 7 dagen", "Assez de contacts ces 7 derniers jours"},
+	"CAP_MONTH":   {"Enough contacts in the last 28 days", "Genoeg contacten in de laatste 28 dagen", "Assez de contacts ces 28 derniers jours"},
+	"LAW_GAP":     {"The policy pack asks for more time after the last contact", "De regels vragen meer tijd na het vorige contact", "Les règles imposent un délai après le dernier contact"},
+	"LAW_CAP":     {"The policy pack allows no more contacts now", "De regels laten nu geen contact meer toe", "Les règles ne permettent plus de contact à présent"},
+
+	HoldNothingDue: {"Nothing to ask for", "Er is niets te vragen", "Rien à réclamer"},
+	HoldDisputed:   {"The debt is disputed", "De schuld is betwist", "La créance est contestée"},
+	HoldPlan:       {"A payment plan is being kept", "Er loopt een afbetalingsplan", "Un plan de paiement est en cours"},
+	HoldPromise:    {"A promise to pay is running", "Er loopt een betalingsbelofte", "Une promesse de paiement est en cours"},
+	HoldInsolvency: {"The debtor is protected from creditors", "De schuldenaar is beschermd tegen schuldeisers", "Le débiteur est protégé de ses créanciers"},
+	HoldMediation:  {"Collective debt settlement", "Collectieve schuldenregeling", "Règlement collectif de dettes"},
+	HoldNoChannel:  {"No channel may be used", "Geen enkel kanaal mag gebruikt worden", "Aucun canal ne peut être utilisé"},
+	HoldCap:        {"Contacted often enough", "Vaak genoeg gecontacteerd", "Contacté assez souvent"},
+	HoldCreditor:   {"Blocked by the creditor", "Geblokkeerd door de schuldeiser", "Bloqué par le créancier"},
+}
+
+// say words a code, whose channel suffix it knows how to name.
+func say(t tongue, code string, args ...any) string {
+	if s, ok := sentences[code]; ok {
+		if len(args) == 0 {
+			return s[t]
+		}
+		return fmt.Sprintf(s[t], args...)
+	}
+	for c, name := range upper {
+		if base, ok := strings.CutSuffix(code, "_"+name); ok {
+			return fmt.Sprintf(sentences[base][t], channelWords[t][c])
+		}
+	}
+	return code
+}
+
+// explain splits the difference in value between the chosen candidate and the
+// best one of another channel over groups of features. The contributions add
+// up to that difference to rounding.
+func (s *scratch) explain(v *verdict, t tongue) []Reason {
+	chosen := &v.cands[v.chosen]
+	rival := -1
+	for i := range v.cands {
+		c := &v.cands[i]
+		if i == v.chosen || !c.wait && !chosen.wait && c.channel == chosen.channel {
+			continue
+		}
+		if rival < 0 || c.mean > v.cands[rival].mean {
+			rival = i
+		}
+	}
+	if rival < 0 {
+		// Only wait was left: nothing else could be done within reach.
+		if chosen.mean > 0 {
+			return []Reason{{"LATER", chosen.mean, say(t, "LATER")}}
+		}
+		return []Reason{}
+	}
+	other := &v.cands[rival]
+	var a, b parts
+	s.split(&a, v, chosen)
+	s.split(&b, v, other)
+
+	// The product of P(fire) and gain is split at the midpoint.
+	sooner := v.euro * (chosen.gain - other.gain) * (a.rate + b.rate) / 2
+	if chosen.wait || other.wait {
+		sooner = 0
+	}
+	h := &s.habit
+	reasons := make([]Reason, 0, 8)
+	add := func(code string, value float64, text string) {
+		if math.Abs(value) > 1e-9 {
+			reasons = append(reasons, Reason{code, value, text})
+		}
+	}
+	subject := chosen
+	if chosen.wait {
+		subject = other
+	}
+	c := subject.channel
+	if chosen.wait {
+		add("PAYS_ALONE", a.channel-b.channel, say(t, "PAYS_ALONE", 100*v.alone))
+		add("LATER", a.later, say(t, "LATER"))
+	} else {
+		code, text := "ANSWERS_"+upper[c], say(t, "ANSWERS", channelWords[t][c], int(math.Round(h.answers[c])), int(math.Round(h.sends[c])))
+		if h.sends[c] < 2 {
+			code, text = "EXPECTED_"+upper[c], say(t, "EXPECTED", channelWords[t][c])
+		}
+		add(code, a.channel-b.channel-sooner, text)
+		add("SOONER", sooner, say(t, "SOONER"))
+		add("LATER", a.later-b.later, say(t, "LATER"))
+	}
+	add(daypart(subject.hour), a.hour-b.hour, say(t, "OPENS", subject.hour, subject.hour+2))
+	add("TONE_"+strings.ToUpper(subject.tone.String()), a.tone-b.tone, say(t, "TONE", toneWords[t][subject.tone]))
+	add("PRE_DUE", a.early-b.early, say(t, "PRE_DUE"))
+	add("RESTRAINT", a.pressure-b.pressure, say(t, "RESTRAINT", s.f.contacts7))
+	add("COST", a.cost-b.cost, say(t, "COST", subject.cost))
+	slices.SortStableFunc(reasons, func(x, y Reason) int { return cmp.Compare(y.Contribution, x.Contribution) })
+	if chosen.mean < other.mean {
+		reasons = append(reasons, Reason{"EXPLORES", 0, say(t, "EXPLORES")})
+	}
+	return reasons
+}
+
+func daypart(hour int) string {
+	switch {
+	case hour < 12:
+		return "OPENS_MORNING"
+	case hour < 18:
+		return "OPENS_AFTERNOON"
+	}
+	return "OPENS_EVENING"
+}
+
+// parts are the groups that a candidate's value is the sum of, in currency,
+// and its rate: P(fire) × coefficients, per unit of gain.
+type parts struct {
+	channel, hour, tone, early, pressure, cost, later, rate float64
+}
+
+func (s *scratch) split(p *parts, v *verdict, c *candidate) {
+	if c.wait {
+		p.later = c.mean
+		return
+	}
+	var phi [models.Effects]float64
+	s.phi(phi[:], c)
+	at := func(j ...int) float64 {
+		sum := 0.0
+		for _, j := range j {
+			sum += phi[j] * s.theta[j]
+		}
+		return v.euro * sum
+	}
+	p.channel = at(models.EffectResponse, models.EffectEmail, models.EffectSMS, models.EffectWhatsApp,
+		models.EffectLetter, models.EffectPhone, models.EffectRepeat, models.EffectPresence)
+	p.hour = at(models.EffectNotice, models.EffectWeekend)
+	p.tone = at(models.EffectNeutral, models.EffectFormal, models.EffectFormalLate)
+	p.early = at(models.EffectPreDue)
+	p.pressure = at(models.EffectFatigue, models.EffectPressure) - c.annoy
+	p.cost = -c.cost
+	if c.gain > 0 && v.euro > 0 {
+		p.rate = p.channel / (v.euro * c.gain)
+	}
+}

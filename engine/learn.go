@@ -1,0 +1,479 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"rappel/datasets/ledger"
+	"rappel/features"
+	"rappel/models"
+	"rappel/models/bandit"
+	"rappel/models/response"
+	"rappel/models/timing"
+)
+
+// learned is what a creditor's book has taught as of a moment: the model, and
+// what follows from it for each debtor. It is immutable once published.
+type learned struct {
+	id    string // of the champion it grew from
+	asOf  time.Time
+	model *models.Model
+	post  *bandit.Posterior
+	ref   ModelRef
+	set   *features.Set        // vectors as of asOf; nil before the first learning
+	rows  map[string]*outcomes // by debtor: what became of the contacts
+	mean  bookMean
+}
+
+// bookMean holds the averages that a debtor's own figures are shrunk to.
+type bookMean struct{ late, before, reminded, natural float64 }
+
+func newLearned(c champion, asOf time.Time) *learned {
+	return &learned{
+		id: c.id, asOf: asOf, model: c.model, post: c.model.Bandit.Posterior(),
+		ref: ModelRef{ID: c.id, Vector: features.SchemaHash()}, mean: priorMean,
+	}
+}
+
+// priorMean is what is believed of a book before its first vector.
+var priorMean = bookMean{late: 5, before: 0.4, reminded: 0.3, natural: 0.05}
+
+// LearnReport says what a learning did.
+type LearnReport struct {
+	Creditor  string    `json:"creditor_id"`
+	AsOf      time.Time `json:"as_of"`
+	Debtors   int       `json:"debtors"`   // with a vector
+	Refreshed int       `json:"refreshed"` // vectors computed anew
+	Contacts  int       `json:"contacts"`  // whose outcome is followed
+	Rewards   int       `json:"rewards"`   // decisions whose reward entered or changed
+	Refitted  bool      `json:"refitted"`  // hazard, timing and pooling were estimated anew
+	Seconds   float64   `json:"seconds"`
+}
+
+// Learn brings vectors, posterior and rewards of a creditor up to everything
+// seen until asOf. Learning as of a moment that is not after the last one
+// changes nothing.
+func (e *Engine) Learn(ctx context.Context, creditor string, asOf time.Time) (*LearnReport, error) {
+	b, err := e.book(creditor)
+	if err != nil {
+		return nil, err
+	}
+	b.learning.Lock()
+	defer b.learning.Unlock()
+	started := e.opt.Now()
+	asOf = e.now(asOf)
+	last := b.learned.Load()
+	report := &LearnReport{Creditor: creditor, AsOf: asOf}
+	if !asOf.After(last.asOf) {
+		report.AsOf = last.asOf
+		return report, nil
+	}
+	set, refreshed, err := e.refresh(ctx, b, asOf)
+	if err != nil {
+		return nil, fmt.Errorf("learn %s: vectors: %w", creditor, err)
+	}
+	report.Debtors, report.Refreshed = set.Len(), refreshed
+
+	m, err := last.model.Clone()
+	if err != nil {
+		return nil, fmt.Errorf("learn %s: %w", creditor, err)
+	}
+	l := &learned{id: last.id, asOf: asOf, model: m, ref: last.ref, set: set, mean: meanOf(set)}
+	m.AddProfiles(l.profiles())
+	if e.refitDue(m, asOf) {
+		if err := e.refit(ctx, b, l); err != nil {
+			return nil, fmt.Errorf("learn %s: %w", creditor, err)
+		}
+		report.Refitted = true
+	}
+	for range 2 {
+		l.rows = e.follow(b, l, asOf)
+		if err := l.pool(e.base()); err != nil {
+			return nil, fmt.Errorf("learn %s: %w", creditor, err)
+		}
+	}
+	l.rows = e.follow(b, l, asOf)
+	report.Contacts = l.contacts()
+
+	rewards := e.reward(b, l, last.asOf)
+	report.Rewards = len(rewards)
+	if report.Refitted {
+		m.Bandit.Tune(2)
+	}
+	m.Bandit.Solve()
+	l.post = m.Bandit.Posterior()
+	blob, err := m.MarshalBinary()
+	if err != nil {
+		return nil, fmt.Errorf("learn %s: %w", creditor, err)
+	}
+	if err := e.store.PutLearned(ctx, creditor, ledger.Learned{AsOf: asOf, ModelID: last.id, Blob: blob}, rewards); err != nil {
+		return nil, fmt.Errorf("learn %s: %w", creditor, err)
+	}
+	b.set = set
+	b.learned.Store(l)
+	report.Seconds = e.opt.Now().Sub(started).Seconds()
+	e.opt.Log.LogAttrs(ctx, slog.LevelInfo, "learned", slog.String("creditor_id", creditor),
+		slog.Time("as_of", asOf), slog.Int("rewards", report.Rewards), slog.Bool("refitted", report.Refitted))
+	return report, nil
+}
+
+// profiles returns the profile keys of the vectors, in order.
+func (l *learned) profiles() []string {
+	seen := map[string]struct{}{}
+	for i := range l.set.Len() {
+		seen[profileOf(l.set, i)] = struct{}{}
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+func profileOf(s *features.Set, i int) string {
+	return models.ProfileKey(s.Kind[i], s.Sector[i], "")
+}
+
+// meanOf returns the averages of a book, shrunk to the prior.
+func meanOf(s *features.Set) bookMean {
+	const weight = 20 // invoices, and debtor-days over 20, that the prior is worth
+	m := priorMean
+	var paid, days float64
+	late, before, reminded, natural := weight*m.late, weight*m.before, weight*m.reminded, weight*20*m.natural
+	for i := range s.Len() {
+		n := s.InvoicesPaid[i]
+		paid += n
+		late += n * s.DaysLateMean[i]
+		before += n * s.SharePaidBeforeDue[i]
+		reminded += n * s.SharePaidAfterReminder[i]
+		days += s.NaturalDays[i]
+		natural += s.NaturalPayments[i]
+	}
+	return bookMean{late / (weight + paid), before / (weight + paid), reminded / (weight + paid), natural / (weight*20 + days)}
+}
+
+// habit fills h with what is known of one debtor.
+func (l *learned) habit(h *habit, key ledger.Key, f *facts) {
+	*h = habit{
+		profile: -1, debtor: l.model.Debtor(key), lateMean: l.mean.late, before: l.mean.before,
+		reminded: l.mean.reminded, natural: l.mean.natural,
+	}
+	h.profile = l.model.Profile(models.ProfileKey(string(f.profile.Kind), sectorOf(f.profile.Sector), ""))
+	row := response.Row{Segment: h.profile}
+	if o := l.rows[key.Debtor]; o != nil {
+		row = o.row
+		for c := range o.told {
+			h.sends[c], h.answers[c] = o.told[c][0], o.told[c][1]
+		}
+	}
+	l.model.Response.Posterior(&h.rho, &h.rhoSD, &row)
+	var days *[7]float32
+	if l.set != nil {
+		if i, ok := l.set.Row(key); ok {
+			s := l.set
+			h.opens = (*[timing.Hours]float32)(s.Opens[i*timing.Hours:])
+			h.exposure = (*[timing.Hours]float32)(s.Exposure[i*timing.Hours:])
+			days = (*[7]float32)(s.PayWeekday[i*7:])
+			h.lateMean, h.before, h.reminded, h.natural = l.own(i)
+			h.method = s.UsualMethod[i]
+		}
+	}
+	l.model.Weekday.Posterior(&h.payShare, days, h.profile)
+}
+
+// own returns a debtor's figures, shrunk to the book's by five invoices or a
+// hundred days.
+func (l *learned) own(i int) (late, before, reminded, natural float64) {
+	s, m := l.set, &l.mean
+	n := s.InvoicesPaid[i]
+	shrink := func(own, mean float64) float64 { return (n*own + 5*mean) / (n + 5) }
+	return shrink(s.DaysLateMean[i], m.late), shrink(s.SharePaidBeforeDue[i], m.before),
+		shrink(s.SharePaidAfterReminder[i], m.reminded),
+		(s.NaturalPayments[i] + 100*m.natural) / (s.NaturalDays[i] + 100)
+}
+
+func sectorOf(code string) string {
+	if len(code) > 2 {
+		return code[:2]
+	}
+	return code
+}
+
+// base is the model that pooling shrinks to: what the champion knows.
+func (e *Engine) base() *models.Model {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.champion.model
+}
+
+// follow computes the outcomes of every account with contacts.
+func (e *Engine) follow(b *book, l *learned, asOf time.Time) map[string]*outcomes {
+	at := asOf.Unix()
+	rows := map[string]*outcomes{}
+	var f facts
+	var h habit
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for id, a := range b.accounts {
+		if len(a.contacts) == 0 || a.contacts[0].at > at {
+			continue
+		}
+		f.place(a, at, e.zone, b.location.Load())
+		l.habit(&h, a.key, &f)
+		o := &outcomes{row: response.Row{Segment: h.profile}}
+		a.observe(o, l.model.Response, &h.rho, h.natural, &h.payShare, at, f.loc)
+		rows[id] = o
+	}
+	return rows
+}
+
+func (l *learned) contacts() int {
+	n := 0
+	for _, o := range l.rows {
+		n += o.n
+	}
+	return n
+}
+
+// pool re-estimates the response of channels from the outcomes.
+func (l *learned) pool(base *models.Model) error {
+	rows := make([]response.Row, 0, len(l.rows))
+	var lags [response.Channels * response.Lags]float64
+	for _, id := range slices.Sorted(maps.Keys(l.rows)) {
+		o := l.rows[id]
+		for k, v := range o.lags {
+			lags[k] += v
+		}
+		if o.row.Segment >= 0 {
+			rows = append(rows, o.row)
+		}
+	}
+	fit, err := response.Fit(rows, len(l.model.Profiles), base.Response)
+	if err != nil {
+		return err
+	}
+	fit.FitLag(&lags, base.Response)
+	l.model.Response = fit
+	return nil
+}
+
+// refitDue: the slow parts are estimated anew after a quarter of the time
+// since they first were, but at least daily and at most weekly apart.
+func (e *Engine) refitDue(m *models.Model, asOf time.Time) bool {
+	const day = 86400
+	if m.FittedAt == 0 {
+		return true
+	}
+	age := asOf.Unix() - m.FittedAt
+	return age >= min(max((m.FittedAt-m.FirstFitAt)/4, day), 7*day)
+}
+
+// hazardWindow is how far back person-periods are read for the pay hazard.
+const hazardWindow = 180 * 24 * time.Hour
+
+// refit estimates what changes slowly: hazard, hours, speeds, weekdays.
+func (e *Engine) refit(ctx context.Context, b *book, l *learned) error {
+	m := l.model
+	if err := m.FitTiming(l.set, profileOf, e.opt.Seed); err != nil {
+		return err
+	}
+	delays := e.delays(b, l)
+	if len(delays) > 0 {
+		speeds, err := timing.FitSpeed(delays, ledger.Channels, timing.DefaultSpeed(), 20)
+		if err != nil {
+			return err
+		}
+		m.Speeds = speeds
+	}
+	m.FittedAt = l.asOf.Unix()
+	if m.FirstFitAt == 0 {
+		m.FirstFitAt = m.FittedAt
+	}
+	return nil
+}
+
+// delays lists the contacts of the last half year and when a person noticed
+// them, debtor by debtor.
+func (e *Engine) delays(b *book, l *learned) []timing.Delay {
+	const window, long = 180 * 86400, 336 * 3600
+	at := l.asOf.Unix()
+	var delays []timing.Delay
+	var f facts
+	var h habit
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for _, id := range slices.Sorted(maps.Keys(b.accounts)) {
+		a := b.accounts[id]
+		if len(a.contacts) == 0 {
+			continue
+		}
+		first := make([]int64, len(a.contacts))
+		any := false
+		for k := range a.signs {
+			s := &a.signs[k]
+			if s.at <= at && s.precise && s.ref >= 0 && first[s.ref] == 0 && a.attention(s, s.ref) {
+				first[s.ref] = s.at
+				any = true
+			}
+		}
+		if !any {
+			continue // a feed without signs teaches nothing of noticing
+		}
+		f.place(a, at, e.zone, b.location.Load())
+		l.habit(&h, a.key, &f)
+		avail := &[timing.Hours]float64{}
+		l.model.Timing.Posterior(avail, h.opens, h.exposure, h.profile)
+		for i := range a.contacts {
+			c := &a.contacts[i]
+			if c.at > at || c.at < at-window || c.channel == ledger.Letter {
+				continue
+			}
+			t := time.Unix(c.at, 0).In(f.loc)
+			d := timing.Delay{
+				Channel: int32(c.channel), Sent: int32((int(t.Weekday())+6)%7*24 + t.Hour()), Avail: avail,
+				Hours: float64(min(at-c.at, long)) / 3600,
+			}
+			if s := first[i]; s >= c.at && s > 0 {
+				d.Hours, d.Noticed = float64(s-c.at)/3600, true
+			}
+			delays = append(delays, d)
+		}
+	}
+	return delays
+}
+
+// reward enters the decisions whose contact was sent, and corrects those
+// entered before by what has been seen since.
+func (e *Engine) reward(b *book, l *learned, since time.Time) []ledger.Reward {
+	m, at := l.model, l.asOf.Unix()
+	type sent struct {
+		id    string
+		a     *account
+		i     int
+		entry *logged
+	}
+	entered := make(map[string]bandit.Handle, len(m.Handles))
+	for k, id := range m.Decisions {
+		entered[id] = bandit.Handle(m.Handles[k])
+	}
+	if !since.IsZero() {
+		days := l.asOf.Sub(since).Hours() / 24
+		m.Bandit.Forget(math.Exp2(-days / habitHalfLife))
+	}
+	var list []sent
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for _, a := range b.accounts {
+		for i := range a.contacts {
+			c := &a.contacts[i]
+			if c.at > at || c.decision == "" || c.at < at-(rewardHorizon+7)*86400 {
+				continue
+			}
+			if entry := b.logged[c.decision]; entry != nil && entry.debtor == a.key.Debtor && entry.at <= at {
+				list = append(list, sent{c.decision, a, i, entry})
+			}
+		}
+	}
+	slices.SortFunc(list, func(x, y sent) int {
+		return cmp.Or(cmp.Compare(x.a.contacts[x.i].at, y.a.contacts[y.i].at), cmp.Compare(x.id, y.id))
+	})
+	var rewards []ledger.Reward
+	var f facts
+	for _, s := range list {
+		if s.entry.done {
+			continue
+		}
+		r := s.a.rewardOf(s.entry, s.i, m.Response, at)
+		target := r.value - s.entry.baseline
+		h, known := entered[s.id]
+		change := true
+		if known {
+			old, _ := m.Bandit.Target(h)
+			change = math.Abs(target-old) > 1e-12
+			if change {
+				m.Bandit.Correct(h, target-old)
+			}
+		} else if s.a.contacts[s.i].at > m.Until {
+			f.place(s.a, at, e.zone, b.location.Load())
+			profile := m.Profile(models.ProfileKey(string(f.profile.Kind), sectorOf(f.profile.Sector), ""))
+			h = m.Bandit.Observe(int32(profile), m.AddDebtor(s.a.key), s.entry.phi, target, 1)
+			entered[s.id] = h
+			m.Handles, m.Decisions = append(m.Handles, uint64(h)), append(m.Decisions, s.id)
+		} else {
+			continue // the artefact was trained on it
+		}
+		if r.final {
+			m.Bandit.Close(h)
+			m.Drop(s.id)
+			s.entry.done = true
+		}
+		if change || r.final {
+			rewards = append(rewards, ledger.Reward{
+				Creditor: b.id, Decision: s.id, Value: r.value, Imputed: !r.final,
+				ObservedUntil: time.Unix(r.until, 0).UTC(),
+			})
+		}
+	}
+	return rewards
+}
+
+// learnedAt returns the last learnt state that is not after asOf.
+func (e *Engine) learnedAt(ctx context.Context, b *book, asOf time.Time) (*learned, error) {
+	l := b.learned.Load()
+	if !l.asOf.After(asOf) {
+		return l, nil
+	}
+	b.mu.RLock()
+	past := b.past
+	b.mu.RUnlock()
+	at, err := e.store.LearnedMoment(ctx, b.id, asOf)
+	if errors.Is(err, ledger.ErrNotFound) {
+		e.mu.RLock()
+		defer e.mu.RUnlock()
+		return newLearned(e.champion, time.Time{}), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("learnt state of %s: %w", b.id, err)
+	}
+	for _, p := range past {
+		if p.asOf.Equal(at) {
+			return p, nil
+		}
+	}
+	p, err := e.restore(ctx, b, at)
+	if err != nil {
+		return nil, err
+	}
+	const keep = 4
+	b.mu.Lock()
+	b.past = append([]*learned{p}, past[:min(len(past), keep-1)]...)
+	b.mu.Unlock()
+	return p, nil
+}
+
+// restore rebuilds the learnt state of a moment: the model from the file, and
+// what follows from it from the events until then.
+func (e *Engine) restore(ctx context.Context, b *book, at time.Time) (*learned, error) {
+	state, err := e.store.LearnedAt(ctx, b.id, at)
+	if err != nil {
+		return nil, fmt.Errorf("learnt state of %s: %w", b.id, err)
+	}
+	m, err := models.Unmarshal(state.Blob)
+	if err != nil {
+		return nil, fmt.Errorf("learnt state of %s as of %s: %w", b.id, state.AsOf.Format(time.RFC3339), err)
+	}
+	set, err := e.pipe.Load(ctx, state.AsOf, features.Filter{Creditor: b.id})
+	if err != nil {
+		return nil, fmt.Errorf("vectors of %s: %w", b.id, err)
+	}
+	l := &learned{
+		id: state.ModelID, asOf: state.AsOf, model: m, set: set, mean: meanOf(set),
+		ref: ModelRef{ID: state.ModelID, Vector: features.SchemaHash()},
+	}
+	l.post = m.Bandit.Posterior()
+	l.rows = e.follow(b, l, state.AsOf)
+	return l, nil
+}

@@ -1,0 +1,191 @@
+package engine
+
+import (
+	"math"
+	"time"
+
+	"rappel/datasets/ledger"
+	"rappel/models/response"
+)
+
+// habitHalfLife is how many days it takes for an answer to count half.
+const habitHalfLife = 150
+
+// outcomes is what became of the contacts of one account as of a moment.
+type outcomes struct {
+	row  response.Row
+	lags [response.Channels * response.Lags]float64 // expected firings by day
+	n    int                                        // contacts
+	told [ledger.Channels][2]float64                // contacts, and those answered or paid upon
+}
+
+// observe attributes the payments of an account to its contacts, given what
+// the model holds of the debtor: one expectation step. natural is the daily
+// rate at which the debtor pays unasked; share its payments by weekday.
+func (a *account) observe(o *outcomes, m *response.Model, rho *[ledger.Channels]float64, natural float64, share *[7]float64, at int64, loc *time.Location) {
+	segment := o.row.Segment
+	*o = outcomes{row: response.Row{Segment: segment}}
+	today := ledger.DayOf(time.Unix(at, 0), loc)
+	seenBy := make([]bool, len(a.contacts))
+	for k := range a.signs {
+		if s := &a.signs[k]; s.at <= at && s.ref >= 0 && a.attention(s, s.ref) {
+			seenBy[s.ref] = true
+		}
+	}
+	for i := range a.contacts {
+		c := &a.contacts[i]
+		if c.at > at {
+			break
+		}
+		o.n++
+		if !a.owing(c.at) {
+			continue
+		}
+		day := ledger.DayOf(time.Unix(c.at, 0), loc)
+		end := at
+		if i+1 < len(a.contacts) && a.contacts[i+1].at < end {
+			end = a.contacts[i+1].at
+		}
+		w := math.Exp2(-float64(today-day) / habitHalfLife)
+		lag, paid := int(ledger.DayOf(time.Unix(end, 0), loc)-day), false
+		hazard := natural
+		for k := range a.payments {
+			if p := &a.payments[k]; p.at >= c.at && p.at <= end {
+				pd := ledger.DayOf(time.Unix(p.at, 0), loc)
+				lag, paid = int(pd-day), true
+				hazard = natural * 7 * share[(int(pd.Weekday())+6)%7]
+				break
+			}
+		}
+		pdf := m.Lag[int(c.channel)*response.Lags:][:response.Lags]
+		fired, trial := response.Attribute(rho[c.channel], pdf, min(hazard, 0.9), lag, paid)
+		o.row.Fired[c.channel] += w * fired
+		o.row.Trials[c.channel] += w * trial
+		if paid && lag < response.Lags {
+			o.lags[int(c.channel)*response.Lags+lag] += w * fired
+		}
+		seen := seenBy[i]
+		if c.channel != ledger.Letter {
+			// Silence of an hour says little, of two days all.
+			asked := min(float64(at-c.at)/(2*86400), 1)
+			if seen {
+				asked = 1
+				o.row.Seen[c.channel] += w
+			}
+			o.row.Asked[c.channel] += w * asked
+		}
+		o.told[c.channel][0]++
+		if seen || paid && lag <= 7 {
+			o.told[c.channel][1]++
+		}
+	}
+}
+
+// owing tells whether an invoice was open at a moment.
+func (a *account) owing(moment int64) bool {
+	for i := range a.invoices {
+		v := &a.invoices[i]
+		if v.issued == 0 || v.issued > moment || v.cancelled != 0 && v.cancelled <= moment {
+			continue
+		}
+		if v.paid == 0 || v.paid > moment {
+			return true
+		}
+	}
+	return false
+}
+
+// reward is what a contact that was sent turned out to be worth, as far as is
+// known: r = 1 − min(days to payment, H)/H, weighted by amount, with the
+// expectation of what is still open.
+type reward struct {
+	value float64
+	until int64 // observed until, unix seconds
+	final bool
+}
+
+// rewardOf evaluates a decision whose contact was sent as the i-th contact of
+// the account. What follows after the next contact is that contact's doing, so
+// the expectation from there on is that of doing nothing more.
+func (a *account) rewardOf(l *logged, i int, m *response.Model, at int64) reward {
+	const day = 86400
+	c := &a.contacts[i]
+	end := c.at + rewardHorizon*day
+	if i+1 < len(a.contacts) {
+		end = min(end, a.contacts[i+1].at)
+	}
+	final := end <= at
+	end = min(end, at)
+	var money, earned float64
+	open := false
+	for k := range a.invoices {
+		v := &a.invoices[k]
+		if v.issued == 0 || v.issued > c.at || v.cancelled != 0 && v.cancelled <= at {
+			continue
+		}
+		due := v.due.UTC().Unix()
+		if due > c.at+(preDueDays+1)*day {
+			continue
+		}
+		paid := v.paid
+		if paid > end {
+			paid = 0
+		}
+		if paid != 0 && paid <= c.at {
+			continue
+		}
+		from := max(c.at, due)
+		w := float64(v.cents)
+		money += w
+		if paid != 0 {
+			earned += w * (1 - min(float64(max(paid-from, 0))/day, rewardHorizon)/rewardHorizon)
+			continue
+		}
+		open = true
+		earned += w * l.expect(int(c.channel), m, float64(end-from)/day, final)
+	}
+	if money == 0 {
+		return reward{value: l.baseline, until: end, final: true}
+	}
+	return reward{value: earned / money, until: end, final: final || !open}
+}
+
+// expect is E[r | unpaid for so many days]: the natural curve from there on,
+// and, while the contact may still fire, its lag.
+func (l *logged) expect(c int, m *response.Model, elapsed float64, replaced bool) float64 {
+	if elapsed >= rewardHorizon {
+		return 0
+	}
+	e := int(max(elapsed, 0))
+	alive := 1.0
+	if e > 0 {
+		alive = l.curve[e-1]
+	}
+	lost := max(elapsed, 0)
+	if alive > 1e-9 {
+		for t := e; t < rewardHorizon; t++ {
+			lost += l.curve[t] / alive
+		}
+	}
+	natural := 1 - min(lost, rewardHorizon)/rewardHorizon
+	if replaced || e >= response.Lags {
+		return natural
+	}
+	// Still pending: P(fires later | not yet).
+	pdf := m.Lag[c*response.Lags:][:response.Lags]
+	gone, wait, mass := 0.0, 0.0, 0.0
+	for u, p := range pdf {
+		if u < e {
+			gone += p
+			continue
+		}
+		mass += p
+		wait += p * float64(u)
+	}
+	rho := m.Mean[c]
+	pending := rho * (1 - gone) / max(1-rho*gone, 1e-9)
+	if mass < 1e-9 {
+		return natural
+	}
+	return pending*(1-min(wait/mass, rewardHorizon)/rewardHorizon) + (1-pending)*natural
+}

@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"rappel/datasets/ledger"
+	"rappel/datasets/store"
+	"rappel/features"
+	"rappel/models"
+)
+
+// PriorID names the built-in priors as a model.
+const PriorID = "prior"
+
+// ModelInfo is one registered artefact.
+type ModelInfo struct {
+	ID           string           `json:"id"`
+	Path         string           `json:"path"`
+	Status       string           `json:"status"` // registered, serving, retired
+	RegisteredAt time.Time        `json:"registered_at"`
+	PromotedAt   *time.Time       `json:"promoted_at,omitempty"`
+	Manifest     *models.Manifest `json:"manifest,omitempty"`
+}
+
+// loadChampion sets the model that books without a learnt state start from:
+// the artefact of the options, else the promoted one, else the priors.
+func (e *Engine) loadChampion(ctx context.Context) error {
+	e.champion = champion{id: PriorID, model: models.Prior()}
+	dir := e.opt.ModelDir
+	if dir == "" {
+		list, err := e.store.Models(ctx)
+		if err != nil {
+			return fmt.Errorf("models: %w", err)
+		}
+		for _, m := range list {
+			if m.Status == store.Serving {
+				dir = m.Path
+			}
+		}
+	}
+	if dir == "" {
+		return nil
+	}
+	m, man, err := models.Load(dir, features.SchemaHash())
+	if err != nil {
+		return err
+	}
+	e.champion = champion{id: man.ID, model: m}
+	return nil
+}
+
+// Models lists the registered artefacts, the champion among them.
+func (e *Engine) Models(ctx context.Context) ([]ModelInfo, error) {
+	list, err := e.store.Models(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("models: %w", err)
+	}
+	out := make([]ModelInfo, 0, len(list))
+	for _, m := range list {
+		info := ModelInfo{ID: m.ID, Path: m.Path, Status: m.Status, RegisteredAt: m.RegisteredAt}
+		if !m.PromotedAt.IsZero() {
+			info.PromotedAt = &m.PromotedAt
+		}
+		if man, err := models.ReadManifest(m.Path); err == nil {
+			info.Manifest = man
+		}
+		out = append(out, info)
+	}
+	return out, nil
+}
+
+// Register checks the artefact in dir and adds it to the list; the running
+// model stays.
+func (e *Engine) Register(ctx context.Context, dir string) (ModelInfo, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return ModelInfo{}, fmt.Errorf("register: %w", err)
+	}
+	_, man, err := models.Load(dir, features.SchemaHash())
+	if err != nil {
+		return ModelInfo{}, err
+	}
+	info := ModelInfo{ID: man.ID, Path: dir, Status: store.Registered, RegisteredAt: e.opt.Now().UTC(), Manifest: man}
+	if err := e.store.RegisterModel(ctx, man.ID, dir); err != nil {
+		return ModelInfo{}, fmt.Errorf("register %s: %w", man.ID, err)
+	}
+	return info, nil
+}
+
+// Promote makes a registered artefact the champion. Every book starts again
+// from it and learns what has happened since at its next learning.
+func (e *Engine) Promote(ctx context.Context, id, actor string) (ModelInfo, error) {
+	list, err := e.store.Models(ctx)
+	if err != nil {
+		return ModelInfo{}, fmt.Errorf("models: %w", err)
+	}
+	for _, row := range list {
+		if row.ID != id {
+			continue
+		}
+		m, man, err := models.Load(row.Path, features.SchemaHash())
+		if err != nil {
+			return ModelInfo{}, err
+		}
+		at := e.opt.Now().UTC()
+		if err := e.store.PromoteModel(ctx, id); err != nil {
+			return ModelInfo{}, fmt.Errorf("promote %s: %w", id, err)
+		}
+		if err := e.store.Audit(ctx, "", actor, "promote", id, ""); err != nil {
+			return ModelInfo{}, err
+		}
+		e.crown(champion{id: man.ID, model: m})
+		return ModelInfo{ID: id, Path: row.Path, Status: store.Serving, RegisteredAt: row.RegisteredAt, PromotedAt: &at, Manifest: man}, nil
+	}
+	return ModelInfo{}, fmt.Errorf("model %q: %w", id, ledger.ErrNotFound)
+}
+
+// ErrNoPrevious reports a rollback where no champion came before.
+var ErrNoPrevious = errors.New("engine: no model was champion before this one")
+
+// Rollback makes the champion before the present one champion again.
+func (e *Engine) Rollback(ctx context.Context, actor string) (ModelInfo, error) {
+	list, err := e.store.Models(ctx)
+	if err != nil {
+		return ModelInfo{}, fmt.Errorf("models: %w", err)
+	}
+	var previous *store.Model
+	for i := range list {
+		m := &list[i]
+		if m.Status == store.Retired && !m.PromotedAt.IsZero() && (previous == nil || m.PromotedAt.After(previous.PromotedAt)) {
+			previous = m
+		}
+	}
+	if previous == nil {
+		return ModelInfo{}, ErrNoPrevious
+	}
+	return e.Promote(ctx, previous.ID, actor)
+}
+
+// crown starts every book from c. What a book had learnt of single debtors
+// comes back from its vectors and events; the posterior is c's.
+func (e *Engine) crown(c champion) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.champion = c
+	for _, b := range e.books {
+		b.learning.Lock()
+		last := b.learned.Load()
+		l := newLearned(c, last.asOf)
+		if last.set != nil {
+			l.set, l.mean = last.set, last.mean
+		}
+		l.rows = last.rows
+		b.learned.Store(l)
+		b.learning.Unlock()
+	}
+}
+
+// loadCalendar reads the public holidays.
+func (e *Engine) loadCalendar(ctx context.Context) error {
+	days, err := e.store.Holidays(ctx)
+	if err != nil {
+		return err
+	}
+	e.calendar.Store(&calendar{days})
+	return nil
+}

@@ -1,0 +1,57 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"rappel/datasets/ledger"
+	"rappel/features"
+	"rappel/models"
+)
+
+// farFuture is after every moment that an event may have.
+var farFuture = time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// resume takes up a book where the file left it.
+func (e *Engine) resume(ctx context.Context, b *book) error {
+	at, err := e.store.LearnedMoment(ctx, b.id, farFuture)
+	if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		return fmt.Errorf("learnt state: %w", err)
+	}
+	if err == nil {
+		l, err := e.restore(ctx, b, at)
+		if err != nil {
+			return err
+		}
+		b.learned.Store(l)
+		b.set = l.set
+	}
+	since := at.AddDate(0, 0, -rewardHorizon-14)
+	return e.store.Contacting(ctx, b.id, since, func(d ledger.Decision, final bool) error {
+		if len(d.Vector) == models.Effects+rewardHorizon {
+			l := loggedOf(&d)
+			l.done = final
+			b.logged[d.ID] = l
+		}
+		loc := b.location.Load()
+		if a := b.accounts[d.Debtor]; a != nil {
+			var f facts
+			f.place(a, d.DecidedAt.Unix(), e.zone, loc)
+			loc = f.loc
+		}
+		b.plans[d.Debtor] = planned{ledger.DayOf(d.SendAt, loc), d.Channel}
+		return nil
+	})
+}
+
+// refresh returns the vectors of a book as of a moment, and how many were
+// computed for it.
+func (e *Engine) refresh(ctx context.Context, b *book, asOf time.Time) (*features.Set, int, error) {
+	set, err := e.pipe.Load(ctx, asOf, features.Filter{Creditor: b.id})
+	if err != nil {
+		return nil, 0, err
+	}
+	return set, set.Len(), nil
+}

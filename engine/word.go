@@ -1,0 +1,307 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"rappel/datasets/ledger"
+	"rappel/models"
+)
+
+// resolve decides q: by the models in the treatment arm, by the fixed calendar
+// in the control arm and for a debtor who objects to profiling.
+func (e *Engine) resolve(s *scratch, q *question) verdict {
+	if s.f.objects || Arm(e.opt.Seed, ledger.Key{Creditor: q.req.Creditor, Debtor: q.req.Debtor}, q.creditor.ControlShare) == Control {
+		return fixed(s, q)
+	}
+	return decide(s, q)
+}
+
+// fixed follows the creditor's ladder: the first rung that is due and not yet
+// climbed, at nine in the morning or the first allowed hour after it, on the
+// rung's channel or, where that is closed, the first open one.
+func fixed(s *scratch, q *question) verdict {
+	f := &s.f
+	v := verdict{hold: f.hold, till: f.holdTill, prob: 1}
+	if v.hold != "" {
+		return v
+	}
+	for i := range f.claims {
+		if f.claims[i].due < f.today {
+			v.money += f.claims[i].cents
+		}
+	}
+	if v.money == 0 {
+		v.hold, v.till = HoldNothingDue, f.oldest+1
+		return v
+	}
+	s.baseline(q, &v)
+	if s.enumerate(q, &v) == 0 {
+		v.hold = HoldNoChannel
+		return v
+	}
+	v.cands = append(s.cands[:0], candidate{wait: true, prob: 1})
+	s.cands = v.cands
+	ladder := q.creditor.Ladder
+	if f.step >= len(ladder) || f.dpd < ladder[f.step].Day {
+		return v
+	}
+	rung := ladder[f.step]
+	want, _ := ledger.ParseChannel(rung.Channel)
+	tone, _ := ledger.ParseTone(rung.Tone)
+	try := func(c ledger.Channel) bool {
+		for i := range s.slots {
+			sl := &s.slots[i]
+			if sl.allow&(1<<c) == 0 || sl.hour < 9 || sl.at > f.at+commitHours*3600 {
+				continue
+			}
+			v.cands[0] = candidate{channel: c, tone: tone, at: sl.at, day: sl.day, hour: sl.hour, how: sl.how, prob: 1,
+				cost: q.creditor.Value.costs()[c]}
+			v.sendAt = sl.at
+			return true
+		}
+		return false
+	}
+	if try(want) {
+		return v
+	}
+	for c := range ledger.Channel(ledger.Channels) {
+		if try(c) {
+			break
+		}
+	}
+	return v
+}
+
+// word puts a verdict into the answer's form, in the language asked for.
+func (s *scratch) word(q *question, v *verdict) *Decision {
+	f := &s.f
+	t := tongueFor(q.req, f)
+	d := &Decision{
+		ID: q.id, Creditor: q.req.Creditor, Debtor: q.req.Debtor, DecidedAt: time.Unix(f.at, 0).In(f.loc),
+		Arm: Treatment, Propensity: 1, Invoices: []string{}, Reasons: []Reason{}, Alternatives: []Alternative{}, Constraints: []Constraint{},
+		Model: q.learned.ref,
+	}
+	if Arm(q.seed, ledger.Key{Creditor: d.Creditor, Debtor: d.Debtor}, q.creditor.ControlShare) == Control {
+		d.Arm = Control
+	}
+	for _, code := range v.blocked {
+		d.Constraints = append(d.Constraints, Constraint{code, say(t, code)})
+	}
+	tomorrow := (f.today + 1).In(f.loc).Add(6 * time.Hour)
+	if v.hold != "" {
+		d.Action, d.HoldReason = ActionHold, v.hold
+		d.Constraints = append(d.Constraints, Constraint{v.hold, say(t, v.hold)})
+		review := tomorrow
+		if v.till > f.today {
+			review = v.till.In(f.loc).Add(6 * time.Hour)
+			if v.hold != HoldNothingDue {
+				review = (v.till + 1).In(f.loc).Add(6 * time.Hour)
+			}
+		}
+		d.ReviewAt, d.ExpiresAt = &review, review
+		return d
+	}
+	for i := range f.claims {
+		if c := &f.claims[i]; c.due <= f.today+preDueDays {
+			d.Invoices = append(d.Invoices, c.id)
+		}
+	}
+	c := &v.cands[v.chosen]
+	d.Propensity = v.prob
+	d.PaymentMethod = s.habit.method
+	d.Expected.Paid7dAlone = v.alone
+	d.Expected.Paid7d = v.alone
+	if v.scored() {
+		d.Reasons = s.explain(v, t)
+		d.Alternatives = s.alternatives(v, q.req.Alternatives)
+	} else {
+		d.Reasons = append(d.Reasons, Reason{"LADDER", 0, say(t, "LADDER", f.step+1)})
+	}
+	if c.wait {
+		if reason, at := s.capHold(); reason {
+			// Nothing could be sent within reach, whatever it was worth.
+			d.Action, d.HoldReason = ActionHold, HoldCap
+			d.Constraints = append(d.Constraints, Constraint{HoldCap, say(t, HoldCap)})
+			review := time.Unix(at, 0).In(f.loc)
+			d.ReviewAt, d.ExpiresAt = &review, review
+			d.Propensity = 1
+			return d
+		}
+		d.Action = ActionWait
+		d.ReviewAt, d.ExpiresAt = &tomorrow, tomorrow
+		d.Expected.ValueEUR = c.mean
+		return d
+	}
+	sendAt := time.Unix(v.sendAt, 0).In(f.loc)
+	d.Action, d.Channel, d.Tone = ActionContact, c.channel.String(), c.tone.String()
+	d.SendAt = &sendAt
+	d.Window = s.window(sendAt, c.channel)
+	d.ExpiresAt = d.Window.To
+	d.Offer = s.offer(q, v, c)
+	d.RequiresApproval = q.creditor.Autonomy != Auto ||
+		q.creditor.ApprovalAbove > 0 && float64(v.money)/100 > q.creditor.ApprovalAbove
+	d.Expected.Noticed24h = c.seen24
+	d.Expected.ValueEUR = c.mean
+	effect := s.effect(c)
+	d.Expected.DaysSaved = effect * rewardHorizon
+	if c.gain > 0 {
+		fire := min(max(effect/c.gain, 0), 1)
+		lag := q.learned.model.Response.Lag[int(c.channel)*len(q.learned.model.Response.Lag)/ledger.Channels:]
+		soon := 0.0
+		for u := 0; u+c.day <= 6; u++ {
+			soon += lag[u]
+		}
+		d.Expected.Paid7d = 1 - (1-v.alone)*(1-fire*soon)
+	}
+	return d
+}
+
+// scored tells whether the models valued the candidates.
+func (v *verdict) scored() bool { return v.byModel && len(v.cands) > 0 }
+
+// effect is the expected share of the horizon that c saves.
+func (s *scratch) effect(c *candidate) float64 {
+	var phi [models.Effects]float64
+	s.phi(phi[:], c)
+	sum := 0.0
+	for j, x := range phi {
+		sum += x * s.theta[j]
+	}
+	return sum
+}
+
+// capHold tells whether cadence and law, not value, leave nothing to send
+// within the whole horizon, and until when.
+func (s *scratch) capHold() (bool, int64) {
+	if len(s.slots) > 0 {
+		return false, 0
+	}
+	at := int64(0)
+	for c := range s.earliest {
+		if s.capped[c] != "" && (at == 0 || s.earliest[c] < at) {
+			at = s.earliest[c]
+		}
+	}
+	return at > s.f.at, at
+}
+
+// window is how long the contact may still go out: two hours, as far as they
+// are allowed.
+func (s *scratch) window(sendAt time.Time, c ledger.Channel) *Window {
+	to := sendAt.Truncate(time.Hour).Add(time.Hour)
+	for i := range s.slots {
+		if sl := &s.slots[i]; sl.at == to.Unix() && sl.allow&(1<<c) != 0 {
+			to = to.Add(time.Hour)
+			break
+		}
+	}
+	return &Window{From: sendAt, To: to}
+}
+
+// offer proposes a payment plan where patience serves better than pressure,
+// and a call by a person where that is what is left.
+func (s *scratch) offer(q *question, v *verdict, c *candidate) *string {
+	f := &s.f
+	var offer string
+	switch {
+	case f.step >= 3 && f.dpd > 21 && v.alone < 0.25:
+		offer = "payment_plan"
+	case c.channel == ledger.Phone && (f.step >= 2 || q.creditor.ApprovalAbove > 0 && float64(v.money)/100 > q.creditor.ApprovalAbove):
+		offer = "call_first"
+	default:
+		return nil
+	}
+	return &offer
+}
+
+// alternatives lists the runners-up by value.
+func (s *scratch) alternatives(v *verdict, n int) []Alternative {
+	order := make([]int, 0, len(v.cands))
+	for i := range v.cands {
+		if i != v.chosen {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch x, y := v.cands[a].mean, v.cands[b].mean; {
+		case x > y:
+			return -1
+		case x < y:
+			return 1
+		}
+		return 0
+	})
+	out := make([]Alternative, 0, min(n, len(order)))
+	for _, i := range order[:min(n, len(order))] {
+		c := &v.cands[i]
+		a := Alternative{Action: ActionWait, ValueEUR: c.mean, Propensity: c.prob}
+		if !c.wait {
+			at := time.Unix(c.at, 0).In(s.f.loc)
+			a.Action, a.Channel, a.Tone, a.SendAt = ActionContact, c.channel.String(), c.tone.String(), &at
+			for _, o := range c.slots {
+				if o.at == c.at {
+					a.Propensity = c.prob * o.prob
+				}
+			}
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// drawn is one candidate in the log of a decision: the exact distribution.
+type drawn struct {
+	Wait    bool      `json:"wait,omitempty"`
+	Channel string    `json:"channel,omitempty"`
+	Tone    string    `json:"tone,omitempty"`
+	Value   float64   `json:"value"`
+	Prob    float64   `json:"p"`
+	Slots   []drawnAt `json:"slots,omitempty"`
+}
+
+type drawnAt struct {
+	At   int64   `json:"at"`
+	Prob float64 `json:"p"`
+}
+
+// rowOf is the decision as it is logged.
+func rowOf(s *scratch, d *Decision, v *verdict, key string) (ledger.Decision, error) {
+	answer, err := json.Marshal(d)
+	if err != nil {
+		return ledger.Decision{}, fmt.Errorf("decision %s: %w", d.ID, err)
+	}
+	row := ledger.Decision{
+		Creditor: d.Creditor, ID: d.ID, Debtor: d.Debtor, DecidedAt: time.Unix(s.f.at, 0).UTC(), Arm: d.Arm, Action: d.Action,
+		Propensity: d.Propensity, ModelID: d.Model.ID, Status: "proposed", IdempotencyKey: key, Answer: answer, Baseline: v.base,
+	}
+	if v.scored() {
+		log := make([]drawn, 0, len(v.cands))
+		for i := range v.cands {
+			c := &v.cands[i]
+			x := drawn{Wait: c.wait, Value: c.mean, Prob: c.prob}
+			if !c.wait {
+				x.Channel, x.Tone = c.channel.String(), c.tone.String()
+				for _, o := range c.slots {
+					x.Slots = append(x.Slots, drawnAt{o.at, o.prob})
+				}
+			}
+			log = append(log, x)
+		}
+		if row.Candidates, err = json.Marshal(log); err != nil {
+			return ledger.Decision{}, fmt.Errorf("decision %s: %w", d.ID, err)
+		}
+	}
+	if d.Action == ActionContact {
+		c := &v.cands[v.chosen]
+		row.Channel, row.Tone, row.SendAt = c.channel, c.tone, d.SendAt.UTC()
+		if v.scored() {
+			row.Vector = make([]float64, models.Effects, models.Effects+rewardHorizon)
+			s.phi(row.Vector, c)
+			row.Vector = append(row.Vector, s.surv[:rewardHorizon]...)
+		}
+	}
+	return row, nil
+}
