@@ -138,7 +138,9 @@ func (t *table) grouped(seed uint64) *table {
 // estimate from its replicates, which it sorts, and the units' influences.
 //
 // See Efron (1987), doi:10.1080/01621459.1987.10478410. The acceleration is
-// taken from the influences, the infinitesimal jackknife of section 7 there.
+// taken from the influences, the infinitesimal jackknife of section 7 there,
+// and the level is raised to that of Student's t (Hesterberg 2015,
+// doi:10.1080/00031305.2015.1089789, expanded percentiles).
 func bca(estimate float64, reps, influence []float64, level float64) (lo, hi float64) {
 	slices.Sort(reps)
 	below, _ := slices.BinarySearch(reps, estimate)
@@ -159,20 +161,18 @@ func bca(estimate float64, reps, influence []float64, level float64) (lo, hi flo
 	if s2 > 0 {
 		a = s3 / (6 * math.Pow(s2, 1.5))
 	}
-	at := func(tail float64) float64 {
-		z := z0 + distuv.UnitNormal.Quantile(tail)
-		p := distuv.UnitNormal.CDF(z0 + z/(1-a*z))
-		return quantile(reps, p)
+	at := func(point float64) float64 {
+		z := z0 + point
+		return quantile(reps, distuv.UnitNormal.CDF(z0+z/max(1-a*z, 0.1)))
 	}
-	return at((1 - level) / 2), at((1 + level) / 2)
+	t := critical(influence, level)
+	return at(-t), at(t)
 }
 
-// quantile interpolates between sorted values (Hyndman and Fan, type 7).
+// quantile interpolates between sorted values (Hyndman and Fan, type 6, which
+// does not draw the tails of few replicates inwards).
 func quantile(sorted []float64, p float64) float64 {
-	h := p * float64(len(sorted)-1)
-	k := min(int(h), len(sorted)-1)
-	if k+1 >= len(sorted) {
-		return sorted[k]
-	}
+	h := min(max(p*float64(len(sorted)+1)-1, 0), float64(len(sorted)-1))
+	k := min(int(h), len(sorted)-2)
 	return sorted[k] + (h-float64(k))*(sorted[k+1]-sorted[k])
 }

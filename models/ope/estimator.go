@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Names of the estimators.
@@ -108,13 +110,19 @@ func (t *table) totals(dst []float64) []float64 {
 }
 
 // value returns the estimate that column totals imply. A ratio without a
-// denominator (no row left that the target would ever play) counts as 0.
+// denominator (no row left that the target would ever play) counts as 0, and
+// so does what is left by rounding where terms cancel.
 func value(terms []term, total []float64) float64 {
-	v := 0.0
+	v, size := 0.0, 0.0
 	for _, t := range terms {
 		if d := total[t.den]; d != 0 {
-			v += t.sign * total[t.num] / d
+			r := total[t.num] / d
+			v += t.sign * r
+			size += math.Abs(r)
 		}
+	}
+	if math.Abs(v) < 1e-14*size {
+		return 0
 	}
 	return v
 }
@@ -151,6 +159,25 @@ func standardError(influence []float64) float64 {
 		s += x * x
 	}
 	return math.Sqrt(s * m / (m - 1))
+}
+
+// critical returns the point that an estimate's standard errors are multiplied
+// by: Student's t with the degrees of freedom that the influences' kurtosis
+// leaves to their variance (Satterthwaite 1946, doi:10.2307/3002019), m for
+// normal ones, hardly more than twice the informed units for heavy tails.
+func critical(influence []float64, level float64) float64 {
+	var s2, s4 float64
+	for _, x := range influence {
+		s2 += x * x
+		s4 += x * x * x * x
+	}
+	m := float64(len(influence))
+	p := (1 + level) / 2
+	excess := m*s4/(s2*s2) - 1 // kurtosis less 1
+	if !(excess > 1e-6) {
+		return distuv.UnitNormal.Quantile(p)
+	}
+	return distuv.StudentsT{Sigma: 1, Nu: max(1, 2*m/excess)}.Quantile(p)
 }
 
 // add puts the columns of the named estimators for one policy into the table

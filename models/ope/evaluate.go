@@ -16,7 +16,7 @@ const (
 	// BCa is the bias-corrected and accelerated cluster bootstrap. Ratios are
 	// recomputed in every replicate, normaliser included.
 	BCa Interval = "bca"
-	// Delta is the estimate ± z standard errors of the delta method, for
+	// Delta is the estimate ± t standard errors of the delta method, for
 	// self-normalised estimators the true ratio interval.
 	Delta Interval = "delta"
 	// Bernstein is the empirical Bernstein interval of Maurer and Pontil
@@ -208,7 +208,6 @@ func minus(a, b []term) []term {
 func (t *table) estimates(logs []*Log, estimators []estimator, cfg Config) []Estimate {
 	total := t.totals(make([]float64, t.p))
 	influence := make([]float64, t.m)
-	z := distuv.UnitNormal.Quantile((1 + cfg.Level) / 2)
 	var drawn []float64
 	if cfg.Interval == BCa {
 		drawn = t.replicates(cfg.Replicates, cfg.Seed)
@@ -228,7 +227,8 @@ func (t *table) estimates(logs []*Log, estimators []estimator, cfg Config) []Est
 			}
 			r.Lo, r.Hi = bca(r.Value, reps, influence, cfg.Level)
 		case Delta:
-			r.Lo, r.Hi = r.Value-z*r.SE, r.Value+z*r.SE
+			h := critical(influence, cfg.Level) * r.SE
+			r.Lo, r.Hi = r.Value-h, r.Value+h
 		case Bernstein:
 			h := t.bernstein(logs, influence, 1-cfg.Level)
 			r.Lo, r.Hi = r.Value-h, r.Value+h

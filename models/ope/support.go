@@ -23,7 +23,7 @@ type Support struct {
 	MaxWeight      float64 // largest importance ratio
 	// UnsupportedMass is the probability that the policy gives to what the log
 	// never tried. Ratios average 1 where the log covers the policy; what
-	// their mean lacks beyond two standard errors is counted here.
+	// their mean lacks beyond four standard errors is counted here.
 	UnsupportedMass float64
 	Supported       bool
 	Reason          string // why not, with the numbers and what could be asked instead
@@ -64,7 +64,7 @@ func (l *Log) support(gate Gate, clusters int) Support {
 	s.ESS = ess(1)
 	mean := f1 / f0
 	se := math.Sqrt(max(0, s11-2*mean*s01+mean*mean*s00)) / f0
-	s.UnsupportedMass = max(0, 1-mean-2*se)
+	s.UnsupportedMass = max(0, 1-mean-4*se)
 
 	var why string
 	switch {
