@@ -27,6 +27,19 @@ func byTime(a, b time.Time) int {
 	return a.Compare(b)
 }
 
+// byDay orders days, day zero (none) last.
+func byDay(a, b Day) int {
+	switch {
+	case a == b:
+		return 0
+	case a == 0:
+		return 1
+	case b == 0:
+		return -1
+	}
+	return cmp.Compare(a, b)
+}
+
 // byText orders texts, the empty one (unknown) last.
 func byText(a, b string) int {
 	switch {
@@ -46,7 +59,7 @@ func (a Invoice) Merge(b Invoice) Invoice {
 	if cmp.Or(
 		byTime(a.ObservedAt, b.ObservedAt),
 		byTime(a.IssuedAt, b.IssuedAt),
-		cmp.Compare(a.DueOn, b.DueOn),
+		byDay(a.DueOn, b.DueOn),
 		cmp.Compare(a.Cents, b.Cents),
 		byText(a.Currency, b.Currency),
 		byText(a.Debtor, b.Debtor),
@@ -97,7 +110,7 @@ func (a Case) Merge(b Case) Case {
 		byTime(a.OpenedAt, b.OpenedAt),
 		byText(a.Kind, b.Kind),
 		byText(a.Invoice, b.Invoice),
-		cmp.Compare(a.ExpiresOn, b.ExpiresOn),
+		byDay(a.ExpiresOn, b.ExpiresOn),
 		byText(a.Debtor, b.Debtor),
 	) > 0 {
 		first, other = b, a
