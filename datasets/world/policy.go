@@ -14,8 +14,9 @@ type Policy interface {
 	Name() string
 	// Act returns the contacts of the day.
 	Act(ctx context.Context, m Morning) ([]Action, error)
-	// Observe takes in what happened, in order of time: once before day 0 and
-	// then after each day. The book has taken it in already.
+	// Observe takes in what happened, in order of time: before day 0 what was
+	// known already, with a morning whose Day is -1, and then after each day.
+	// The book has taken it in by then.
 	Observe(ctx context.Context, m Morning, events []Event) error
 }
 
@@ -257,7 +258,7 @@ func (r *Random) Act(_ context.Context, m Morning) ([]Action, error) {
 // and returns the book it ends with; the outcome is in w.Truth.
 func Play(ctx context.Context, w *World, p Policy, days int) (*Book, error) {
 	book := NewBook()
-	m := Morning{Now: w.Start(0).In(w.loc), Date: w.Date(0), Book: book}
+	m := Morning{Day: -1, Now: w.Start(-1).In(w.loc), Date: w.Date(-1), Book: book}
 	events := w.Opening()
 	book.Apply(events)
 	if err := p.Observe(ctx, m, events); err != nil {

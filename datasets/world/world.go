@@ -78,6 +78,9 @@ func New(spec *Spec, debtors int, seed uint64, start ledger.Day) *World {
 // Spec returns the world file that the world was made from.
 func (w *World) Spec() *Spec { return w.spec }
 
+// Seed returns the seed that the world was drawn from.
+func (w *World) Seed() uint64 { return w.seed }
+
 // Start returns the moment at which a day begins in the creditor's zone.
 func (w *World) Start(day int) time.Time { return (w.start + ledger.Day(day)).In(w.loc).UTC() }
 
