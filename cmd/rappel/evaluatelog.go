@@ -101,17 +101,12 @@ what could be asked instead; --force answers all the same and says so.`,
 	f.BoolVar(&o.force, "force", false, "answer although the log does not support the target")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.StringVar(&o.html, "html", "", "also write a self-contained HTML report to this file")
-	for _, name := range []string{"input", "action", "reward", "propensity", "target"} {
-		if err := c.MarkFlagRequired(name); err != nil {
-			panic(err) // the flag is declared above
-		}
-	}
 	return c
 }
 
 func (o *logOptions) run(ctx context.Context, out io.Writer) error {
-	if (o.followup == "") != (o.complete == "") {
-		return errors.New("--followup and --complete go together")
+	if err := o.validate(); err != nil {
+		return usage(err)
 	}
 	frame, err := readFrame(ctx, o.input, o.columns())
 	if err != nil {
@@ -135,6 +130,28 @@ func (o *logOptions) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	return err
+}
+
+func (o *logOptions) validate() error {
+	for _, flag := range [][2]string{{"input", o.input}, {"action", o.action}, {"reward", o.reward}, {"propensity", o.propensity}, {"target", strings.Join(o.target, ",")}} {
+		if flag[1] == "" {
+			return fmt.Errorf("--%s is needed", flag[0])
+		}
+	}
+	switch {
+	case (o.followup == "") != (o.complete == ""):
+		return errors.New("--followup and --complete go together")
+	case o.stratum != "" && o.followup == "":
+		return errors.New("--censoring-stratum needs --followup and --complete")
+	case len(o.q) > 0 && len(o.target) == 1 && len(o.q) != 2:
+		return fmt.Errorf("--q has %d columns; with one target column it takes two: the reward of the logged action and the reward under the target", len(o.q))
+	case len(o.q) > 0 && len(o.target) > 1 && len(o.q) != len(o.target):
+		return fmt.Errorf("--q has %d columns, --target %d", len(o.q), len(o.target))
+	case o.rewardModel != string(ope.Ridge) && o.rewardModel != string(ope.Logistic):
+		return fmt.Errorf("--reward-model: %q is neither ridge nor logistic", o.rewardModel)
+	}
+	cfg := o.config()
+	return cfg.Validate()
 }
 
 func (o *logOptions) config() ope.Config {
@@ -238,9 +255,6 @@ func (o *logOptions) policy(f *frame, target, q []string) (*policy, error) {
 	if len(target) == 1 {
 		l.Target = f.numbers[target[0]]
 		if len(q) > 0 {
-			if len(q) != 2 {
-				return nil, fmt.Errorf("--q has %d columns; with one target column it takes two: the reward of the logged action and the reward under the target", len(q))
-			}
 			l.Q, l.V, p.model = f.numbers[q[0]], f.numbers[q[1]], "given"
 			return p, nil
 		}
@@ -269,9 +283,6 @@ func (o *logOptions) policy(f *frame, target, q []string) (*policy, error) {
 	}
 	if len(q) == 0 {
 		return p, p.fit(o, f, whole)
-	}
-	if len(q) != len(target) {
-		return nil, fmt.Errorf("--q has %d columns, --target %d", len(q), len(target))
 	}
 	l.Q, l.V, p.model = make([]float64, n), make([]float64, n), "given"
 	for i := range n {
@@ -412,17 +423,6 @@ type logSlice struct {
 	Supported bool         `json:"supported"`
 	Reason    string       `json:"reason,omitempty"`
 	Estimate  *logEstimate `json:"estimate,omitempty"`
-}
-
-// number is a float64 that is null in JSON where it is not finite.
-type number float64
-
-// MarshalJSON implements [json.Marshaler].
-func (x number) MarshalJSON() ([]byte, error) {
-	if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-		return []byte("null"), nil
-	}
-	return json.Marshal(float64(x))
 }
 
 func estimatesOf(in []ope.Estimate, compared bool) []logEstimate {
