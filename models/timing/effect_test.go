@@ -62,7 +62,7 @@ func TestHoursThatDoNotMatterAreNotClaimed(t *testing.T) {
 }
 
 func TestHoursThatMatterAreClaimedWhereTheyDo(t *testing.T) {
-	all, by, err := HoursMatter(book(rand.New(rand.NewPCG(2, 3)), 500, 12, 2, 0.3), 10, DefaultEffectOptions())
+	all, by, err := HoursMatter(book(rand.New(rand.NewPCG(2, 3)), 500, 12, 3, 0.35), 10, DefaultEffectOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestHoursThatMatterAreClaimedWhereTheyDo(t *testing.T) {
 		t.Errorf("no effect claimed for all, P = %g", all.P)
 	}
 	for p, e := range by {
-		if got, want := e.Claimed, p < 2; got != want {
+		if got, want := e.Claimed, p < 3; got != want {
 			t.Errorf("profile %d: claimed %v, want %v, P = %g", p, got, want, e.P)
 		}
 	}
