@@ -22,38 +22,36 @@ func Best(mean []float64) int {
 	return best
 }
 
-// thompsonNodes is the number of intervals in the quadrature of Thompson.
-const thompsonNodes = 48
-
-// thompsonReach is how many standard deviations of a score are looked at;
-// beyond lies 3e-7 of its mass.
-const thompsonReach = 5
+const (
+	thompsonNodes = 32 // intervals of the quadrature
+	thompsonReach = 4  // standard deviations of a score that are looked at; 3e-5 of its mass is beyond
+)
 
 // Thompson stores in dst the probability that candidate i has the greatest of
 // k independent scores N(mean[i], (Scale·sd[i])²), mixed with the floor, and
 // returns dst. With means and SDs from Contrast the scores are those of the
 // gaps to the best candidate.
 //
-// The integral ∫ dΦ_i(x)·Π_{j≠i} Φ_j(x) is taken on a grid; what the grid
-// misses (about 1e-3) is no error of the logged propensity, since dst is the
-// distribution that is drawn from. All lengths are k ≥ 1; it does not allocate
-// once w has seen k candidates. See Thompson (1933), doi:10.1093/biomet/25.3-4.285.
+// The integral ∫ Π_{j≠i} Φ_j(x) dΦ_i(x) is taken on a grid. What the grid
+// misses, 1e-3 or 1e-2 where one spread is far narrower than the rest, is no
+// error of the logged propensity: dst is the very distribution that is drawn
+// from. All lengths are k ≥ 1. It does not
+// allocate once w has seen k candidates.
+//
+// See Thompson (1933), doi:10.1093/biomet/25.3-4.285.
 func Thompson(dst, mean, sd []float64, e Exploration, w *Workspace) []float64 {
 	k := check(dst, mean)
 	if len(sd) != k {
 		panic(fmt.Sprintf("bandit: %d SDs for %d candidates", len(sd), k))
 	}
-	for len(w.before) < k {
-		w.before = append(w.before, 0)
-		w.after = append(w.after, 0)
-	}
-	before, after := w.before[:k], w.after[:k]
-
-	// The maximum lies above low, which candidate floor guarantees, and below
-	// high. A candidate that does not reach low has no chance.
+	// The maximum lies above low, which one candidate all but guarantees, and
+	// below high.
 	low, high, anchor := math.Inf(-1), math.Inf(-1), 0
 	for i, m := range mean {
 		reach := float64(thompsonReach * float64(e.Scale*sd[i]))
+		if !(reach >= 0) || math.IsInf(reach, 0) {
+			panic(fmt.Sprintf("bandit: SD %v, scale %v", sd[i], e.Scale))
+		}
 		if m-reach > low {
 			low, anchor = m-reach, i
 		}
@@ -66,49 +64,58 @@ func Thompson(dst, mean, sd []float64, e Exploration, w *Workspace) []float64 {
 		return finish(dst, e.Floor)
 	}
 
-	product := 1.0
-	for i, m := range mean {
-		before[i] = below(low, m, float64(e.Scale*sd[i]))
-		product *= before[i]
+	// P(score i < low + n·step) for every candidate that may lie above low, and
+	// the product over candidates.
+	const points = thompsonNodes + 1
+	if len(w.below) < k*points {
+		w.below = make([]float64, k*points)
 	}
-	dst[anchor] = product // everything below low, and a score without spread
-	for n := 1; n <= thompsonNodes; n++ {
-		x := low + float64(step*float64(n))
-		next := 1.0
-		for i, m := range mean {
-			if before[i] == 1 {
-				after[i] = 1
-				continue
-			}
-			after[i] = below(x, m, float64(e.Scale*sd[i]))
-			next *= after[i]
+	var product [points]float64
+	for n := range product {
+		product[n] = 1
+	}
+	for i, m := range mean {
+		below := (*[points]float64)(w.below[i*points:])
+		below[0] = 1
+		s := float64(e.Scale * sd[i])
+		if s < 1e-12*step { // as good as no spread, and then m is no higher than low
+			continue
 		}
-		for i := range dst {
-			rise := after[i] - before[i]
-			if rise <= 0 {
-				continue
-			}
-			others := next / after[i]
-			if before[i] > 0 {
-				others = 0.5 * (others + product/before[i])
-			}
-			dst[i] += float64(rise * others)
+		start := float64(((low-m)/s + normalLimit) * normalSteps)
+		if start >= normalTop {
+			continue
 		}
-		product = next
-		before, after = after, before
+		stride := float64(step / s * normalSteps)
+		for n := range below {
+			below[n] = normalAt(start + float64(stride*float64(n)))
+			product[n] = float64(product[n] * below[n])
+		}
+	}
+	first := 1 // below the first point the maximum is not
+	for product[first] < 1e-9 {
+		first++
+	}
+	dst[anchor] = product[0] // all below low, and a score without spread
+	for i := range dst {
+		below := (*[points]float64)(w.below[i*points:])
+		if below[0] == 1 {
+			continue
+		}
+		sum, last := 0.0, 0.0 // last: P(all others < x) at the point before
+		if first == 1 && below[0] > 0 {
+			last = product[0] / below[0]
+		}
+		for n := first; n < points; n++ {
+			others := product[n] / below[n]
+			if below[n-1] == 0 {
+				last = others
+			}
+			sum += float64((below[n] - below[n-1]) * (last + others))
+			last = others
+		}
+		dst[i] += float64(0.5 * sum)
 	}
 	return finish(dst, e.Floor)
-}
-
-// below returns P(score < x) for a score N(m, s²).
-func below(x, m, s float64) float64 {
-	if s > 0 {
-		return normal((x - m) / s)
-	}
-	if x >= m {
-		return 1
-	}
-	return 0
 }
 
 // InverseGap stores in dst the inverse-gap weighting of SquareCB and returns

@@ -34,10 +34,15 @@ type PooledConfig struct {
 	// PoolWeight is how many debtors (and segments) the prior SegmentSD and
 	// DebtorSD are worth when Tune estimates them.
 	PoolWeight float64
+	// ChangeAlarm is the height of the CUSUM, in standard deviations, at which
+	// the rewards of a debtor have fallen short for too long to be chance: then
+	// what is known of that debtor alone is set aside and learnt anew, from the
+	// segment. At 4, chance alone does so about once in 340 rewards. 0: never.
+	ChangeAlarm float64
 }
 
 // DefaultPooledConfig returns p coefficients N(0, 1) of which none deviates,
-// noise 0.4 worth 20 observations and spreads worth 20 debtors.
+// noise 0.4 worth 20 observations, spreads worth 20 debtors and an alarm at 4.
 func DefaultPooledConfig(p int) PooledConfig {
 	c := PooledConfig{
 		Coefficients: make([]Coefficient, p),
@@ -75,6 +80,9 @@ func (c PooledConfig) Validate() error {
 	if !(c.NoiseWeight > 0) || !(c.PoolWeight > 0) {
 		return fmt.Errorf("%w: noise weight %v and pool weight %v must be positive", ErrConfig, c.NoiseWeight, c.PoolWeight)
 	}
+	if !(c.ChangeAlarm >= 0) {
+		return fmt.Errorf("%w: change alarm %v is negative", ErrConfig, c.ChangeAlarm)
+	}
 	return nil
 }
 
@@ -85,8 +93,10 @@ type Handle uint64
 // observation is one decision whose reward may still be corrected.
 type observation struct {
 	segment, debtor int32
+	leaf            int32 // statistics of the debtor's present habits, or NoDebtor
 	phi             []float64
 	target, weight  float64
+	expected, sd    float64 // of the target when it was decided
 }
 
 // group holds the sufficient statistics of one segment or debtor, as far as the
@@ -126,9 +136,12 @@ type Pooled struct {
 	squares float64   // Σ w·r²
 	mass    float64   // Σ w
 	segment []group
-	debtor  []group
-	home    []int32 // segment of each debtor
+	leaf    []group   // one per debtor and spell of habits
+	home    []int32   // segment of each leaf
+	current []int32   // leaf of each debtor
+	short   []float64 // CUSUM of each debtor
 	open    map[Handle]*observation
+	scratch *Workspace
 	next    Handle
 
 	posterior atomic.Pointer[Posterior]
@@ -169,7 +182,7 @@ func NewPooled(c PooledConfig) (*Pooled, error) {
 	p := &Pooled{
 		config: c, layout: l,
 		a: make([]float64, l.p*l.p), b: make([]float64, l.p),
-		open: map[Handle]*observation{}, next: 1,
+		open: map[Handle]*observation{}, next: 1, scratch: NewWorkspace(l.p),
 		hyper: hyper{noise: float64(c.NoiseSD * c.NoiseSD)},
 	}
 	for _, d := range l.segment {
@@ -210,7 +223,14 @@ func (p *Pooled) Observe(segment, debtor int32, phi []float64, target, weight fl
 	defer p.mu.Unlock()
 	p.grow(segment, debtor)
 
-	o := &observation{segment, debtor, append([]float64(nil), phi...), target, weight}
+	o := &observation{
+		segment: segment, debtor: debtor, leaf: NoDebtor,
+		phi: append([]float64(nil), phi...), target: target, weight: weight,
+	}
+	if debtor >= 0 {
+		o.leaf = p.current[debtor]
+		p.foretell(o)
+	}
 	h := p.next
 	p.next++
 	p.open[h] = o
@@ -278,11 +298,46 @@ func (p *Pooled) Target(h Handle) (float64, bool) {
 }
 
 // Close ends the corrections of a decision: its reward is final. What it
-// taught stays. Closing twice does no harm.
-func (p *Pooled) Close(h Handle) {
+// taught stays. It reports whether this reward raised the alarm that the habits
+// of the debtor have changed. Closing twice does no harm.
+func (p *Pooled) Close(h Handle) (changed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	o, ok := p.open[h]
+	if !ok {
+		return false
+	}
 	delete(p.open, h)
+	if o.sd == 0 || o.leaf != p.current[o.debtor] {
+		return false
+	}
+	// Page (1954), one-sided with slack ½, each reward counting at most 3.
+	const slack, most = 0.5, 3
+	miss := min((o.expected-o.target)/o.sd, most)
+	p.short[o.debtor] = max(p.short[o.debtor]+miss-slack, 0)
+	if p.short[o.debtor] < p.config.ChangeAlarm {
+		return false
+	}
+	p.short[o.debtor] = 0
+	p.current[o.debtor] = p.newLeaf(p.home[o.leaf])
+	return true
+}
+
+// foretell notes what the last posterior expects of a new observation, if its
+// reward can tell anything about the debtor.
+func (p *Pooled) foretell(o *observation) {
+	tells := false
+	for _, d := range p.layout.debtor {
+		tells = tells || o.phi[p.layout.deviating[d]] != 0
+	}
+	if p.config.ChangeAlarm == 0 || o.weight == 0 || !tells {
+		return
+	}
+	post := p.posterior.Load()
+	var mean, sd [1]float64
+	post.Score(mean[:], sd[:], o.phi, o.segment, o.debtor, p.scratch)
+	o.expected = mean[0]
+	o.sd = math.Sqrt(float64(sd[0]*sd[0]) + post.noise/o.weight)
 }
 
 // Forget multiplies the weight of everything seen so far by factor in [0, 1],
@@ -303,7 +358,7 @@ func (p *Pooled) Forget(factor float64) {
 	scale(p.b)
 	p.squares *= factor
 	p.mass *= factor
-	for _, level := range [][]group{p.segment, p.debtor} {
+	for _, level := range [][]group{p.segment, p.leaf} {
 		for i := range level {
 			scale(level[i].rows)
 			scale(level[i].b)
@@ -321,30 +376,43 @@ func (p *Pooled) groupsOf(o *observation) [2]*group {
 	if o.segment >= 0 {
 		g[0] = &p.segment[o.segment]
 	}
-	if o.debtor >= 0 {
-		g[1] = &p.debtor[o.debtor]
+	if o.leaf >= 0 {
+		g[1] = &p.leaf[o.leaf]
 	}
 	return g
 }
 
+// empty returns the statistics of a group without data.
+func (l layout) empty() group {
+	q := len(l.deviating)
+	return group{rows: make([]float64, q*l.p), b: make([]float64, q)}
+}
+
+// newLeaf returns the index of a leaf without data in a segment.
+func (p *Pooled) newLeaf(segment int32) int32 {
+	p.leaf = append(p.leaf, p.layout.empty())
+	p.home = append(p.home, segment)
+	return int32(len(p.leaf) - 1)
+}
+
 // grow makes room for segment and debtor and moves the debtor to segment.
 func (p *Pooled) grow(segment, debtor int32) {
-	q := len(p.layout.deviating)
-	empty := func() group {
-		return group{rows: make([]float64, q*p.layout.p), b: make([]float64, q)}
-	}
 	for int(segment) >= len(p.segment) {
-		p.segment = append(p.segment, empty())
+		p.segment = append(p.segment, p.layout.empty())
 	}
-	for int(debtor) >= len(p.debtor) {
-		p.debtor = append(p.debtor, empty())
-		p.home = append(p.home, NoSegment)
+	for int(debtor) >= len(p.current) {
+		p.current = append(p.current, p.newLeaf(NoSegment))
+		p.short = append(p.short, 0)
 	}
-	if debtor < 0 || p.home[debtor] == segment {
+	if debtor < 0 {
 		return
 	}
-	from, g := p.home[debtor], &p.debtor[debtor]
-	p.home[debtor] = segment
+	leaf := p.current[debtor]
+	from, g := p.home[leaf], &p.leaf[leaf]
+	if from == segment {
+		return
+	}
+	p.home[leaf] = segment
 	if from >= 0 {
 		p.segment[from].add(g, -1)
 	}
@@ -352,7 +420,7 @@ func (p *Pooled) grow(segment, debtor int32) {
 		p.segment[segment].add(g, 1)
 	}
 	for _, o := range p.open {
-		if o.debtor == debtor {
+		if o.leaf == leaf {
 			o.segment = segment
 		}
 	}

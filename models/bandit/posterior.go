@@ -18,8 +18,9 @@ type Posterior struct {
 	theta    []float64
 	spread   []float64 // p×p covariance of θ
 	segments []branch  // the last one stands for NoSegment
-	debtors  []leaf
-	home     []int32
+	leaves   []leaf
+	home     []int32   // segment of each leaf
+	current  []int32   // leaf of each debtor
 	deviance []float64 // prior variance of a debtor's deviation, per deviating coefficient
 	mass     float64
 }
@@ -127,10 +128,10 @@ func (p *Pooled) solve() (*Posterior, moments, bool) {
 	segments[none] = group{rows: make([]float64, len(l.deviating)*n), b: make([]float64, len(l.deviating))}
 
 	quadratic := p.squares // minimum of Σ w·(r − φ·c)² + σ²·penalty, so far
-	up := make([]message, len(p.debtor))
+	up := make([]message, len(p.leaf))
 	change, shift := make([]float64, n*n), make([]float64, n)
-	for i := range p.debtor {
-		g := &p.debtor[i]
+	for i := range p.leaf {
+		g := &p.leaf[i]
 		if g.mass <= negligible || len(l.debtor) == 0 {
 			continue
 		}
@@ -185,8 +186,9 @@ func (p *Pooled) solve() (*Posterior, moments, bool) {
 	post := &Posterior{
 		layout: l, noise: noise, theta: theta, spread: spread, mass: p.mass,
 		segments: make([]branch, len(segments)),
-		debtors:  make([]leaf, len(p.debtor)),
+		leaves:   make([]leaf, len(p.leaf)),
 		home:     slices.Clone(p.home),
+		current:  slices.Clone(p.current),
 		deviance: slices.Clone(p.hyper.debtor),
 	}
 	m := moments{segment: make([]float64, len(l.segment)), debtor: make([]float64, len(l.debtor))}
@@ -213,13 +215,13 @@ func (p *Pooled) solve() (*Posterior, moments, bool) {
 			}
 		}
 	}
-	for i := range p.debtor {
+	for i := range p.leaf {
 		if up[i].gain == nil {
 			continue
 		}
 		home := post.branchOf(p.home[i])
 		mean, rows, second := descend(home.mean, home.cov, l, l.debtor, up[i], noise)
-		post.debtors[i] = leaf{mean, rows}
+		post.leaves[i] = leaf{mean, rows}
 		m.debtors++
 		for k, v := range p.hyper.debtor {
 			m.debtor[k] += second[k]
@@ -338,11 +340,24 @@ func (p *Posterior) branchOf(segment int32) *branch {
 	return &p.segments[segment]
 }
 
+// leafOf returns what sets a debtor apart, nil if nothing does yet, and the
+// segment that counts: that of the last observation where there is one.
+func (p *Posterior) leafOf(segment, debtor int32) (*leaf, int32) {
+	if debtor < 0 || int(debtor) >= len(p.current) {
+		return nil, segment
+	}
+	i := p.current[debtor]
+	if int(i) >= len(p.leaves) || p.leaves[i].rows == nil {
+		return nil, segment
+	}
+	return &p.leaves[i], p.home[i]
+}
+
 // Workspace is the scratch memory of one goroutine that scores and chooses.
 type Workspace struct {
 	mean, cov, row []float64
 	index          []int
-	before, after  []float64 // per candidate, grown as needed
+	below          []float64 // of Thompson, grown as needed
 }
 
 // NewWorkspace returns a workspace for p features.
@@ -359,15 +374,12 @@ func (p *Posterior) load(w *Workspace, segment, debtor int32) {
 	if len(w.mean) != n {
 		panic(fmt.Sprintf("bandit: workspace for %d features, want %d", len(w.mean), n))
 	}
-	known := debtor >= 0 && int(debtor) < len(p.debtors) && p.debtors[debtor].rows != nil
-	if known {
-		segment = p.home[debtor]
-	}
+	own, segment := p.leafOf(segment, debtor)
 	b := p.branchOf(segment)
 	copy(w.mean, b.mean)
 	copy(w.cov, b.cov)
-	if known {
-		place(w.mean, w.cov, l, l.debtor, p.debtors[debtor].shift, p.debtors[debtor].rows)
+	if own != nil {
+		place(w.mean, w.cov, l, l.debtor, own.shift, own.rows)
 		return
 	}
 	for i, d := range l.debtor {
@@ -444,14 +456,11 @@ func (p *Posterior) Mean(dst []float64, segment, debtor int32) []float64 {
 	if len(dst) != l.p {
 		panic(fmt.Sprintf("bandit: %d means, want %d", len(dst), l.p))
 	}
-	known := debtor >= 0 && int(debtor) < len(p.debtors) && p.debtors[debtor].rows != nil
-	if known {
-		segment = p.home[debtor]
-	}
+	own, segment := p.leafOf(segment, debtor)
 	copy(dst, p.branchOf(segment).mean)
-	if known {
+	if own != nil {
 		for i, d := range l.debtor {
-			dst[l.deviating[d]] += p.debtors[debtor].shift[i]
+			dst[l.deviating[d]] += own.shift[i]
 		}
 	}
 	return dst

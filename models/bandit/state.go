@@ -13,22 +13,29 @@ type State struct {
 	// The prior, one entry per coefficient, and its weights.
 	PriorMean, PriorSD, SegmentSD, DebtorSD []float64 // P
 	NoiseSD, NoiseWeight, PoolWeight        float64
+	ChangeAlarm                             float64
 	// What Tune estimated: variances.
 	Noise                           float64
 	SegmentVariance, DebtorVariance []float64
 	// Statistics of all: Σ w·φφᵀ (P×P), Σ w·φ·r, Σ w·r², Σ w.
 	A, B          []float64
 	Squares, Mass float64
-	// Statistics per segment and debtor: rows (Q×P each), b (Q each), Σ w.
+	// Statistics per segment and leaf: rows (Q×P each), b (Q each), Σ w. A leaf
+	// is a debtor, or a spell of habits of one.
 	SegmentRows, SegmentB, SegmentMass []float64
-	DebtorRows, DebtorB, DebtorMass    []float64
-	DebtorSegment                      []int32
-	// Open decisions by handle: features (P each), target, weight.
-	Open                    []uint64
-	OpenSegment, OpenDebtor []int32
-	OpenPhi                 []float64
-	OpenTarget, OpenWeight  []float64
-	Next                    uint64
+	LeafRows, LeafB, LeafMass          []float64
+	LeafSegment                        []int32
+	// Per debtor: the leaf of the present habits and how far rewards fell short.
+	DebtorLeaf  []int32
+	DebtorShort []float64
+	// Open decisions by handle: features (P each), target, weight, and mean and
+	// SD of the target as expected when it was decided.
+	Open                              []uint64
+	OpenSegment, OpenDebtor, OpenLeaf []int32
+	OpenPhi                           []float64
+	OpenTarget, OpenWeight            []float64
+	OpenExpected, OpenSD              []float64
+	Next                              uint64
 }
 
 // ErrState is wrapped by every error about a state that cannot be restored.
@@ -43,13 +50,13 @@ func (p *Pooled) State() State {
 	p.publish()
 	c := p.config
 	s := State{
-		NoiseSD: c.NoiseSD, NoiseWeight: c.NoiseWeight, PoolWeight: c.PoolWeight,
+		NoiseSD: c.NoiseSD, NoiseWeight: c.NoiseWeight, PoolWeight: c.PoolWeight, ChangeAlarm: c.ChangeAlarm,
 		Noise:           p.hyper.noise,
 		SegmentVariance: slices.Clone(p.hyper.segment),
 		DebtorVariance:  slices.Clone(p.hyper.debtor),
 		A:               slices.Clone(p.a), B: slices.Clone(p.b), Squares: p.squares, Mass: p.mass,
-		DebtorSegment: slices.Clone(p.home),
-		Next:          uint64(p.next),
+		LeafSegment: slices.Clone(p.home), DebtorLeaf: slices.Clone(p.current), DebtorShort: slices.Clone(p.short),
+		Next: uint64(p.next),
 	}
 	for _, k := range c.Coefficients {
 		s.PriorMean = append(s.PriorMean, k.Mean)
@@ -58,7 +65,7 @@ func (p *Pooled) State() State {
 		s.DebtorSD = append(s.DebtorSD, k.DebtorSD)
 	}
 	s.SegmentRows, s.SegmentB, s.SegmentMass = columns(p.segment)
-	s.DebtorRows, s.DebtorB, s.DebtorMass = columns(p.debtor)
+	s.LeafRows, s.LeafB, s.LeafMass = columns(p.leaf)
 	for h := range p.open {
 		s.Open = append(s.Open, uint64(h))
 	}
@@ -67,9 +74,12 @@ func (p *Pooled) State() State {
 		o := p.open[Handle(h)]
 		s.OpenSegment = append(s.OpenSegment, o.segment)
 		s.OpenDebtor = append(s.OpenDebtor, o.debtor)
+		s.OpenLeaf = append(s.OpenLeaf, o.leaf)
 		s.OpenPhi = append(s.OpenPhi, o.phi...)
 		s.OpenTarget = append(s.OpenTarget, o.target)
 		s.OpenWeight = append(s.OpenWeight, o.weight)
+		s.OpenExpected = append(s.OpenExpected, o.expected)
+		s.OpenSD = append(s.OpenSD, o.sd)
 	}
 	return s
 }
@@ -90,7 +100,7 @@ func Restore(s State) (*Pooled, error) {
 	if len(s.PriorSD) != n || len(s.SegmentSD) != n || len(s.DebtorSD) != n {
 		return nil, fmt.Errorf("%w: prior columns differ in length", ErrState)
 	}
-	c := PooledConfig{NoiseSD: s.NoiseSD, NoiseWeight: s.NoiseWeight, PoolWeight: s.PoolWeight}
+	c := PooledConfig{NoiseSD: s.NoiseSD, NoiseWeight: s.NoiseWeight, PoolWeight: s.PoolWeight, ChangeAlarm: s.ChangeAlarm}
 	for j := range n {
 		c.Coefficients = append(c.Coefficients, Coefficient{s.PriorMean[j], s.PriorSD[j], s.SegmentSD[j], s.DebtorSD[j]})
 	}
@@ -98,7 +108,7 @@ func Restore(s State) (*Pooled, error) {
 	if err != nil {
 		return nil, err
 	}
-	q, segments, debtors, open := len(p.layout.deviating), len(s.SegmentMass), len(s.DebtorMass), len(s.Open)
+	q, segments, leaves, debtors, open := len(p.layout.deviating), len(s.SegmentMass), len(s.LeafMass), len(s.DebtorLeaf), len(s.Open)
 	for _, column := range []struct {
 		name      string
 		got, want int
@@ -109,14 +119,18 @@ func Restore(s State) (*Pooled, error) {
 		{"b", len(s.B), n},
 		{"segment rows", len(s.SegmentRows), segments * q * n},
 		{"segment b", len(s.SegmentB), segments * q},
-		{"debtor rows", len(s.DebtorRows), debtors * q * n},
-		{"debtor b", len(s.DebtorB), debtors * q},
-		{"debtor segment", len(s.DebtorSegment), debtors},
+		{"leaf rows", len(s.LeafRows), leaves * q * n},
+		{"leaf b", len(s.LeafB), leaves * q},
+		{"leaf segment", len(s.LeafSegment), leaves},
+		{"debtor short", len(s.DebtorShort), debtors},
 		{"open segment", len(s.OpenSegment), open},
 		{"open debtor", len(s.OpenDebtor), open},
+		{"open leaf", len(s.OpenLeaf), open},
 		{"open phi", len(s.OpenPhi), open * n},
 		{"open target", len(s.OpenTarget), open},
 		{"open weight", len(s.OpenWeight), open},
+		{"open expected", len(s.OpenExpected), open},
+		{"open sd", len(s.OpenSD), open},
 	} {
 		if column.got != column.want {
 			return nil, fmt.Errorf("%w: %s has %d entries, want %d", ErrState, column.name, column.got, column.want)
@@ -124,8 +138,8 @@ func Restore(s State) (*Pooled, error) {
 	}
 	for _, column := range [][]float64{
 		{s.Squares, s.Mass, s.Noise}, s.A, s.B, s.SegmentVariance, s.DebtorVariance,
-		s.SegmentRows, s.SegmentB, s.SegmentMass, s.DebtorRows, s.DebtorB, s.DebtorMass,
-		s.OpenPhi, s.OpenTarget, s.OpenWeight,
+		s.SegmentRows, s.SegmentB, s.SegmentMass, s.LeafRows, s.LeafB, s.LeafMass,
+		s.DebtorShort, s.OpenPhi, s.OpenTarget, s.OpenWeight, s.OpenExpected, s.OpenSD,
 	} {
 		for _, v := range column {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -143,24 +157,32 @@ func Restore(s State) (*Pooled, error) {
 	known := func(ids []int32, limit int) bool {
 		return !slices.ContainsFunc(ids, func(id int32) bool { return id < -1 || int(id) >= limit })
 	}
-	if !known(s.DebtorSegment, segments) || !known(s.OpenSegment, segments) || !known(s.OpenDebtor, debtors) {
-		return nil, fmt.Errorf("%w: a segment or debtor is out of range", ErrState)
+	if !known(s.LeafSegment, segments) || !known(s.OpenSegment, segments) || !known(s.OpenDebtor, debtors) ||
+		!known(s.OpenLeaf, leaves) || !known(s.DebtorLeaf, leaves) || slices.Contains(s.DebtorLeaf, NoDebtor) {
+		return nil, fmt.Errorf("%w: a segment, debtor or leaf is out of range", ErrState)
+	}
+	for i, leaf := range s.OpenLeaf {
+		if (leaf < 0) != (s.OpenDebtor[i] < 0) {
+			return nil, fmt.Errorf("%w: open decision %d has a debtor or a leaf, not both", ErrState, s.Open[i])
+		}
 	}
 
 	p.hyper = hyper{s.Noise, slices.Clone(s.SegmentVariance), slices.Clone(s.DebtorVariance)}
 	p.a, p.b = slices.Clone(s.A), slices.Clone(s.B)
 	p.squares, p.mass = s.Squares, s.Mass
 	p.segment = groups(s.SegmentRows, s.SegmentB, s.SegmentMass, n)
-	p.debtor = groups(s.DebtorRows, s.DebtorB, s.DebtorMass, n)
-	p.home = slices.Clone(s.DebtorSegment)
+	p.leaf = groups(s.LeafRows, s.LeafB, s.LeafMass, n)
+	p.home = slices.Clone(s.LeafSegment)
+	p.current, p.short = slices.Clone(s.DebtorLeaf), slices.Clone(s.DebtorShort)
 	p.next = Handle(s.Next)
 	for i, h := range s.Open {
 		if h == 0 || h >= s.Next || (i > 0 && h <= s.Open[i-1]) {
 			return nil, fmt.Errorf("%w: open handle %d", ErrState, h)
 		}
 		p.open[Handle(h)] = &observation{
-			s.OpenSegment[i], s.OpenDebtor[i],
+			s.OpenSegment[i], s.OpenDebtor[i], s.OpenLeaf[i],
 			slices.Clone(s.OpenPhi[i*n : (i+1)*n]), s.OpenTarget[i], s.OpenWeight[i],
+			s.OpenExpected[i], s.OpenSD[i],
 		}
 	}
 	post, _, ok := p.solve()
