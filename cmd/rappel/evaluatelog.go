@@ -407,6 +407,7 @@ type logLook struct {
 	Value    number `json:"value"`
 	Lo       number `json:"lo"`
 	Hi       number `json:"hi"`
+	Informed bool   `json:"informed"`
 }
 
 type logComparison struct {
@@ -439,8 +440,8 @@ func estimatesOf(in []ope.Estimate, compared bool) []logEstimate {
 	return out
 }
 
-// sequence takes over the looks; before the sequence says anything its bounds
-// are the range of the rewards seen.
+// sequence takes over the looks, within the range of the rewards seen: a mean
+// of rewards lies there, also before the sequence says anything.
 func (a *logAnswer) sequence(looks []ope.Look, l *ope.Log) {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for i, r := range l.Reward {
@@ -451,10 +452,8 @@ func (a *logAnswer) sequence(looks []ope.Look, l *ope.Log) {
 	a.Sequence = &logSequence{}
 	for _, k := range looks {
 		a.Sequence.Informed = !math.IsInf(k.Hi, 1)
-		if !a.Sequence.Informed {
-			k.Lo, k.Hi = lo, hi
-		}
-		a.Sequence.Looks = append(a.Sequence.Looks, logLook{k.Units, number(k.Value), number(k.Lo), number(k.Hi)})
+		k.Lo, k.Hi = max(k.Lo, lo), min(k.Hi, hi)
+		a.Sequence.Looks = append(a.Sequence.Looks, logLook{k.Units, number(k.Value), number(k.Lo), number(k.Hi), a.Sequence.Informed})
 		a.Sequence.Lo, a.Sequence.Hi = number(k.Lo), number(k.Hi)
 	}
 }

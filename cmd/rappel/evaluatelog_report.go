@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"math"
 	"os"
+	"strconv"
 )
 
 //go:embed evaluatelog.html
@@ -133,8 +134,8 @@ func forest(bars []bar, zero bool) chart {
 func watched(s *logSequence) chart {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	last := s.Looks[len(s.Looks)-1]
-	for k, l := range s.Looks { // early looks may be very wide; the later half sets the scale
-		if k >= len(s.Looks)/4 {
+	for k, l := range s.Looks { // the first informed looks may be very wide and are cut off
+		if k >= len(s.Looks)/4 && (l.Informed || !s.Informed) {
 			lo, hi = min(lo, float64(l.Lo)), max(hi, float64(l.Hi))
 		}
 	}
@@ -144,7 +145,7 @@ func watched(s *logSequence) chart {
 	c.verticals(x, 8, plotHeight)
 	for _, t := range y.ticks() {
 		c.Lines = append(c.Lines, segment{labelWidth - 90, y.at(t), plotRight, y.at(t), "grid"})
-		c.Texts = append(c.Texts, caption{labelWidth - 98, y.at(t) + 4, "end", fmt.Sprintf("%.4g", t)})
+		c.Texts = append(c.Texts, caption{labelWidth - 98, y.at(t) + 4, "end", tick(t)})
 	}
 	inside := func(v number) float64 { return min(max(y.at(float64(v)), 8), plotHeight) }
 	var forth, back string
@@ -184,8 +185,11 @@ func histogram(ratios []float64) chart {
 		left := 20 + float64(k)*width
 		c.Rects = append(c.Rects, box{left, plotHeight - h, width - 3, h})
 		label := "0"
-		if k > 0 {
-			label = fmt.Sprintf("%.3g", math.Exp2(float64(k-1+lowest)))
+		switch power := k - 1 + lowest; {
+		case k > 0 && power < 0:
+			label = fmt.Sprintf("1/%d", 1<<-power)
+		case k > 0:
+			label = strconv.Itoa(1 << power)
 		}
 		c.Texts = append(c.Texts, caption{left + width/2, plotHeight + 16, "middle", label})
 		if n > 0 {
@@ -198,9 +202,12 @@ func histogram(ratios []float64) chart {
 func (c *chart) verticals(x scale, top, bottom float64) {
 	for _, t := range x.ticks() {
 		c.Lines = append(c.Lines, segment{x.at(t), top, x.at(t), bottom, "grid"})
-		c.Texts = append(c.Texts, caption{x.at(t), bottom + 18, "middle", fmt.Sprintf("%.4g", t)})
+		c.Texts = append(c.Texts, caption{x.at(t), bottom + 18, "middle", tick(t)})
 	}
 }
+
+// tick writes a round number without an exponent.
+func tick(x float64) string { return strconv.FormatFloat(math.Round(x*1e9)/1e9, 'f', -1, 64) }
 
 // scale maps values linearly to pixels.
 type scale struct{ lo, hi, from, to float64 }
@@ -229,7 +236,7 @@ func (s scale) ticks() []float64 {
 	}
 	var out []float64
 	for k := math.Ceil(s.lo / step); k*step <= s.hi; k++ {
-		out = append(out, k*step)
+		out = append(out, k*step+0) // no −0
 	}
 	return out
 }
