@@ -1,35 +1,32 @@
 package features
 
 import (
-	"database/sql"
-	"os"
+	"log/slog"
 	"testing"
 	"time"
 
-	_ "github.com/duckdb/duckdb-go/v2"
-
 	"rappel/datasets/ledger"
+	"rappel/datasets/store"
 )
 
-// warehouse opens an empty DuckDB file with the schema of the warehouse.
-func warehouse(t testing.TB) *sql.DB {
+// warehouse opens an empty store in a file.
+func warehouse(t testing.TB) *store.Store {
 	t.Helper()
-	db, err := sql.Open("duckdb", t.TempDir()+"/test.db")
+	db, err := store.Open(t.Context(), t.TempDir()+"/test.db", store.Options{Now: time.Now, Log: slog.New(slog.DiscardHandler), Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { db.Close() })
-	ddl, err := os.ReadFile("../datasets/store/migrations/0001_warehouse.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	exec(t, db, string(ddl))
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return db
 }
 
-func exec(t testing.TB, db *sql.DB, stmt string) {
+func exec(t testing.TB, db *store.Store, stmt string) {
 	t.Helper()
-	if _, err := db.ExecContext(t.Context(), "SET TimeZone = 'UTC';"+stmt); err != nil {
+	if _, err := db.DB().ExecContext(t.Context(), stmt); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -42,7 +39,7 @@ func day(s string) time.Time {
 	return t
 }
 
-func load(t testing.TB, db *sql.DB, asOf string, f Filter) *Set {
+func load(t testing.TB, db *store.Store, asOf string, f Filter) *Set {
 	t.Helper()
 	s, err := New(db).Load(t.Context(), day(asOf), f)
 	if err != nil {

@@ -2,9 +2,10 @@ package features
 
 import (
 	"context"
-	"database/sql"
 	"embed"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,13 +20,17 @@ import (
 //go:embed sql/*.sql
 var files embed.FS
 
-// steps are the relations between the points and a result, each from those
+// steps are the relations between the points and a result, each made from those
 // before it and from the warehouse; the text of step x is sql/x.sql.
-var steps = []string{
-	"point", "zone_number", "who", "clock", "moment",
-	"issued", "receipt", "settled", "sent", "bill", "sign", "touch", "natural",
-	"payment", "payday", "hours", "response", "context",
-}
+var (
+	history = []string{
+		"point", "zone_number", "who", "horizon", "clock", "moment",
+		"issued", "receipt", "settled", "sent", "bill", "sign", "touch", "natural", "payment",
+	}
+	vectorSteps  = append(slices.Clone(history), "payday", "hours", "response", "context")
+	hazardSteps  = append(slices.Clone(history), "stretch")
+	outcomeSteps = history
+)
 
 func text(name string) string {
 	b, err := files.ReadFile("sql/" + name + ".sql")
@@ -35,30 +40,36 @@ func text(name string) string {
 	return string(b)
 }
 
-// compose joins the steps over points, a SELECT of creditor_id, debtor_id and
-// as_of, to one statement that ends in the relation of the file result.
-func compose(points, result string) string {
+// compose joins steps to one statement that ends in the relation of the file
+// result. points is a SELECT of creditor_id, debtor_id and as_of; horizon, if
+// not empty, takes the place of the file of that name.
+func compose(points, horizon string, steps []string, result string) string {
 	var b strings.Builder
 	b.WriteString("WITH points AS (" + points + ")")
 	for _, s := range steps {
-		fmt.Fprintf(&b, ",\n%q AS MATERIALIZED (\n%s)", s, text(s))
+		body := text(s)
+		if s == "horizon" && horizon != "" {
+			body = horizon
+		}
+		fmt.Fprintf(&b, ",\n%q AS MATERIALIZED (\n%s)", s, body)
 	}
-	b.WriteString("\n" + text(result))
+	fmt.Fprintf(&b, ",\nresult AS (\n%s)\nSELECT * FROM result", text(result))
 	return b.String()
 }
 
-// DB is where the relations are: a *sql.DB over a DuckDB file or a lake.
-type DB interface {
-	Conn(ctx context.Context) (*sql.Conn, error)
+// Source is where the relations are: a store, or a Lake.
+type Source interface {
+	// Arrow calls fn with a connection of its own, whose session is in UTC.
+	Arrow(ctx context.Context, fn func(*duckdb.Arrow) error) error
 }
 
 // Pipeline computes features from the relations of one database. It may be used
 // from many goroutines; each call has its own connection.
-type Pipeline struct{ db DB }
+type Pipeline struct{ src Source }
 
-// New returns the pipeline over db, whose relations have the names and columns
+// New returns the pipeline over src, whose relations have the names and columns
 // of the warehouse.
-func New(db DB) *Pipeline { return &Pipeline{db: db} }
+func New(src Source) *Pipeline { return &Pipeline{src: src} }
 
 // Filter says whose vectors are wanted. The zero Filter asks for all.
 type Filter struct {
@@ -77,26 +88,26 @@ type Point struct {
 // A batch has the schema of Schema and lives only during the call of yield; an
 // error of yield ends the work and is returned.
 func (p *Pipeline) Vectors(ctx context.Context, asOf time.Time, f Filter, yield func(arrow.RecordBatch) error) error {
-	asOf = asOf.UTC().Truncate(time.Microsecond)
-	points := fmt.Sprintf("SELECT DISTINCT creditor_id, debtor_id, make_timestamptz(%d) AS as_of FROM debtors WHERE us(observed_at) <= %[1]d", asOf.UnixMicro())
+	points := "SELECT DISTINCT creditor_id, debtor_id, " + moment(asOf) + " AS as_of FROM debtors" +
+		" WHERE observed_at <= " + moment(asOf)
 	if f.Creditor != "" {
-		points += " AND creditor_id = '" + strings.ReplaceAll(f.Creditor, "'", "''") + "'"
+		points += " AND creditor_id = " + quote(f.Creditor)
 	}
-	if f.Keys == nil {
-		return p.run(ctx, nil, compose(points, "vector"), yield)
+	var asked []Point
+	if f.Keys != nil {
+		asked = make([]Point, len(f.Keys))
+		for i, k := range f.Keys {
+			asked[i] = Point{Key: k, AsOf: asOf}
+		}
+		points = "SELECT * FROM (" + points + ") SEMI JOIN asked USING (creditor_id, debtor_id)"
 	}
-	asked := make([]Point, len(f.Keys))
-	for i, k := range f.Keys {
-		asked[i] = Point{Key: k, AsOf: asOf}
-	}
-	points = "SELECT * FROM (" + points + ") SEMI JOIN asked USING (creditor_id, debtor_id)"
-	return p.run(ctx, asked, compose(points, "vector"), yield)
+	return p.run(ctx, asked, compose(points, "", vectorSteps, "vector"), yield)
 }
 
 // VectorsAt yields the behaviour vectors of debtors each at its own moment: what
 // a model trains on. Points given twice come once.
 func (p *Pipeline) VectorsAt(ctx context.Context, points []Point, yield func(arrow.RecordBatch) error) error {
-	return p.run(ctx, points, compose("SELECT * FROM asked", "vector"), yield)
+	return p.run(ctx, points, compose("SELECT * FROM asked", "", vectorSteps, "vector"), yield)
 }
 
 // Load returns the vectors of Vectors as a Set.
@@ -106,30 +117,85 @@ func (p *Pipeline) Load(ctx context.Context, asOf time.Time, f Filter) (*Set, er
 	return s, err
 }
 
+// Window is a stretch of time to learn from.
+type Window struct {
+	From, To time.Time // [From, To)
+	Creditor string    // only this creditor's, if not empty
+	// Keep is the share of the days without an event that Hazard keeps; the rows
+	// carry the weight that makes up for it. 0 means 1.
+	Keep float64
+}
+
+// Hazard yields one row per invoice and day at risk in the window, with the
+// columns of sql/hazard.sql, knowing nothing from w.To on. Batches come debtor
+// by debtor in no particular order and live only during the call of yield.
+func (p *Pipeline) Hazard(ctx context.Context, w Window, yield func(arrow.RecordBatch) error) error {
+	keep := w.Keep
+	if keep == 0 {
+		keep = 1
+	}
+	if keep < 0 || keep > 1 {
+		return fmt.Errorf("features: hazard: keep is %v, not in (0, 1]", keep)
+	}
+	points := "SELECT creditor_id, debtor_id, issued_at AS as_of FROM invoices WHERE issued_at < " + moment(w.To)
+	return p.inParts(ctx, w, points, func(points string) string {
+		// What is known at w.To is what lies before it.
+		horizon := fmt.Sprintf("SELECT %s AS since, %s AS until, %v::DOUBLE AS keep",
+			moment(w.From), moment(w.To.Add(-time.Microsecond)), keep)
+		return compose(points, horizon, hazardSteps, "hazard")
+	}, yield)
+}
+
+// Outcomes yields one row per contact sent in the window, with the columns of
+// sql/outcome.sql: the state at sending, and what came of it up to asOf.
+func (p *Pipeline) Outcomes(ctx context.Context, w Window, asOf time.Time, yield func(arrow.RecordBatch) error) error {
+	points := "SELECT creditor_id, debtor_id, sent_at AS as_of FROM contacts WHERE sent_at >= " + moment(w.From) +
+		" AND sent_at < " + moment(w.To) + " AND sent_at <= " + moment(asOf)
+	return p.inParts(ctx, w, points, func(points string) string {
+		horizon := fmt.Sprintf("SELECT %s AS since, %s AS until, 1.0 AS keep", moment(w.From), moment(asOf))
+		return compose(points, horizon, outcomeSteps, "outcome")
+	}, yield)
+}
+
+// partSize is how many points one statement is given: a result is held whole
+// until it is read, so this bounds memory.
+const partSize = 200_000
+
+// inParts runs a statement for one part of the debtors after the other.
+func (p *Pipeline) inParts(ctx context.Context, w Window, points string, query func(points string) string, yield func(arrow.RecordBatch) error) error {
+	if w.Creditor != "" {
+		points += " AND creditor_id = " + quote(w.Creditor)
+	}
+	parts := int64(1)
+	err := p.run(ctx, nil, "SELECT count(*) // "+strconv.Itoa(partSize)+" + 1 AS parts FROM ("+points+")", func(rec arrow.RecordBatch) error {
+		parts = rec.Column(0).(*array.Int64).Value(0)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i := range parts {
+		part := fmt.Sprintf("%s AND hash(creditor_id, debtor_id) %% %d = %d", points, parts, i)
+		if err := p.run(ctx, nil, query(part), yield); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moment and quote write literals of SQL.
+func moment(t time.Time) string { return fmt.Sprintf("make_timestamptz(%d)", t.UnixMicro()) }
+func quote(s string) string     { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
 // run executes a statement over the relation asked, which holds the given
 // points, and yields what it answers.
-func (p *Pipeline) run(ctx context.Context, asked []Point, query string, yield func(arrow.RecordBatch) error) (err error) {
-	conn, err := p.db.Conn(ctx)
-	if err != nil {
-		return fmt.Errorf("features: connect: %w", err)
-	}
-	defer func() {
-		if e := conn.Close(); err == nil && e != nil {
-			err = fmt.Errorf("features: close: %w", e)
-		}
-	}()
-	if _, err := conn.ExecContext(ctx, "SET TimeZone = 'UTC';"+text("macros")); err != nil {
-		return fmt.Errorf("features: macros: %w", err)
-	}
-	return conn.Raw(func(driverConn any) error {
-		dc, ok := driverConn.(*duckdb.Conn)
-		if !ok {
-			return fmt.Errorf("features: %T is no DuckDB connection", driverConn)
-		}
-		db, err := duckdb.NewArrowFromConn(dc)
+func (p *Pipeline) run(ctx context.Context, asked []Point, query string, yield func(arrow.RecordBatch) error) error {
+	return p.src.Arrow(ctx, func(db *duckdb.Arrow) error {
+		done, err := db.QueryContext(ctx, text("macros"))
 		if err != nil {
-			return fmt.Errorf("features: arrow: %w", err)
+			return fmt.Errorf("features: macros: %w", err)
 		}
+		done.Release()
 		if asked != nil {
 			release, err := register(db, asked)
 			if err != nil {

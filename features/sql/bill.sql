@@ -4,7 +4,7 @@
 --      (between issue and settlement), gap (days since the issue before it)
 -- Leak guard: settled, contacts and cancelled count only where they are <= upto;
 -- gap looks back.
-SELECT i.iid, i.did, i.issued, i.issued_day, i.due_day, i.cents, i.cancelled,
+SELECT i.iid, i.did, i.invoice_id, i.issued, i.issued_day, i.due_day, i.cents, i.cancelled,
        i.settled, i.settled_day,
        CASE WHEN i.settled IS NOT NULL THEN coalesce(late.nth, 0) - coalesce(early.nth, 0) END AS contacts,
        i.gap

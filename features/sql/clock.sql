@@ -1,14 +1,14 @@
 -- clock: what to add to UTC for the wall clock of a zone, by UTC day; a day on
 -- which the clocks change has two offsets. Asking the calendar once per day
 -- instead of once per event is what makes local time cheap.
--- in:  zone_number, point, invoices, payments, contacts, engagements
+-- in:  zone_number, point, horizon, invoices, payments, contacts, engagements
 -- out: zid, day (UTC), before_us, change_us (NULL on ordinary days), after_us
 WITH span AS (
     SELECT utc_day(least(
                (SELECT us(min(issued_at)) FROM invoices), (SELECT us(min(paid_at)) FROM payments),
                (SELECT us(min(sent_at)) FROM contacts), (SELECT us(min(occurred_at)) FROM engagements),
                (SELECT min(upto) FROM point))) - 1 AS first_day,
-           utc_day((SELECT max(upto) FROM point)) + 1 AS last_day
+           utc_day((SELECT us(until) FROM horizon)) + 1 AS last_day
 ), days AS (
     SELECT zone, zid, d::INTEGER AS day,
            zone_offset(zone, d * day_us()) AS before_us,

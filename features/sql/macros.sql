@@ -69,3 +69,5 @@ CREATE OR REPLACE TEMP MACRO mean6(i, x) AS list_value(
     coalesce(sum(x) FILTER (i = 3) / count(*) FILTER (i = 3 AND x IS NOT NULL), 0),
     coalesce(sum(x) FILTER (i = 4) / count(*) FILTER (i = 4 AND x IS NOT NULL), 0),
     coalesce(sum(x) FILTER (i = 5) / count(*) FILTER (i = 5 AND x IS NOT NULL), 0))::FLOAT[];
+CREATE OR REPLACE TEMP MACRO since(day, last) AS
+    CASE WHEN day - last <= 60 THEN day - last ELSE -1 END::DOUBLE;

@@ -1,7 +1,7 @@
 -- receipt: the payments on those invoices.
--- in:  who, clock, payments, issued, point
+-- in:  who, clock, payments, issued, horizon
 -- out: did, iid, paid (us), paid_day, cents, method (number), due_day, owed (cents)
--- Leak guard: paid no later than the last point; later files compare with upto.
+-- Leak guard: paid no later than the horizon; later files compare with upto.
 SELECT p.did, iid, paid,
        utc_day(paid + CASE WHEN paid >= change_us THEN after_us ELSE before_us END) AS paid_day,
        p.cents, method, due_day, issued.cents AS owed
@@ -9,6 +9,6 @@ FROM (
     SELECT did, zid, invoice_id, us(paid_at) AS paid, (amount * 100)::BIGINT AS cents,
            method_number(method) AS method
     FROM payments JOIN who USING (creditor_id, debtor_id)
-    WHERE paid_at <= (SELECT max(as_of) FROM point)) p
+    WHERE paid_at <= (SELECT until FROM horizon)) p
 JOIN issued ON issued.did = p.did AND issued.invoice_id = p.invoice_id
 JOIN clock ON clock.zid = p.zid AND clock.day = utc_day(paid)

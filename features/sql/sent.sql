@@ -1,9 +1,9 @@
 -- sent: the contacts with the debtors asked for.
--- in:  who, clock, contacts, point
+-- in:  who, clock, contacts, horizon
 -- out: cid INTEGER, did, contact_id, ch (channel number), tone (number), sent
 --      (us), sent_day, sent_hour (local hours since 1970), nth (of the debtor,
 --      from 1), nth_ch (on the channel, from 1)
--- Leak guard: sent no later than the last point; later files compare with upto.
+-- Leak guard: sent no later than the horizon; later files compare with upto.
 SELECT (row_number() OVER ())::INTEGER AS cid, did, contact_id, ch, tone, sent,
        (local // day_us())::INTEGER AS sent_day, (local // hour_us())::INTEGER AS sent_hour,
        row_number() OVER (PARTITION BY did ORDER BY sent, contact_id) AS nth,
@@ -14,5 +14,5 @@ FROM (
     FROM (
         SELECT did, zid, contact_id, channel_number(channel) AS ch, tone_number(tone) AS tone, us(sent_at) AS sent
         FROM contacts JOIN who USING (creditor_id, debtor_id)
-        WHERE sent_at <= (SELECT max(as_of) FROM point)) c
+        WHERE sent_at <= (SELECT until FROM horizon)) c
     JOIN clock ON clock.zid = c.zid AND clock.day = utc_day(sent))

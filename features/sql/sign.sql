@@ -1,12 +1,12 @@
 -- sign: what the debtors asked for did with contacts and invoices.
--- in:  who, clock, engagements, sent, point
+-- in:  who, clock, engagements, sent, horizon
 -- out: did, cid (NULL where no contact is known), ch, kind, at_us, day, hour
 --      (local hours since 1970), exact (to the hour or better), looked (an open,
 --      view or click), replied (a reply or an answered call), machine
 -- An engagement that names a channel but no contact belongs to the latest
 -- contact on it. An e-mail opened within ten seconds of being sent or delivered
 -- was opened by a machine.
--- Leak guard: no later than the last point; later files compare with upto.
+-- Leak guard: no later than the horizon; later files compare with upto.
 WITH said AS (
     SELECT did, contact_id, channel_number(channel) AS ch, kind, t,
            t + CASE WHEN t >= change_us THEN after_us ELSE before_us END AS local,
@@ -15,7 +15,7 @@ WITH said AS (
     FROM (
         SELECT did, zid, contact_id, channel, kind, us(occurred_at) AS t, "precision", is_machine
         FROM engagements JOIN who USING (creditor_id, debtor_id)
-        WHERE occurred_at <= (SELECT max(as_of) FROM point)) e
+        WHERE occurred_at <= (SELECT until FROM horizon)) e
     JOIN clock ON clock.zid = e.zid AND clock.day = utc_day(t)
 ), placed AS (
     SELECT said.* EXCLUDE (ch, contact_id), coalesce(said.ch, sent.ch) AS ch, cid, sent

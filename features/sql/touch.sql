@@ -18,7 +18,7 @@ WITH fate AS (
     FROM sign WHERE cid IS NOT NULL
     GROUP BY cid
 )
-SELECT cid, did, ch, tone, sent, sent_day, sent_hour, nth, nth_ch,
+SELECT cid, did, contact_id, ch, tone, sent, sent_day, sent_hour, nth, nth_ch,
        delivered, bounced, opened, answered, opted_out, noticed, paid,
        greatest(sent_hour, max(unread_to) OVER (
            PARTITION BY did ORDER BY nth ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS unread_from,

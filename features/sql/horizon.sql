@@ -1,0 +1,5 @@
+-- horizon: the end of what may be read at all, for vectors: the last point.
+-- in:  point
+-- out: one row: since, until TIMESTAMPTZ, keep DOUBLE (only hazard reads the
+--      first and the last)
+SELECT NULL::TIMESTAMPTZ AS since, max(as_of) AS until, 1.0 AS keep FROM point
