@@ -53,17 +53,12 @@ type CoxCurve struct {
 	Survival []float64 // exp(−CumHaz)
 }
 
-// Interval returns limits of the survival with the given coverage (such as
-// 0.95), on the log or, with loglog, on the log(−log) scale, within 0 and 1.
-func (c *CoxCurve) Interval(level float64, loglog bool) (lower, upper []float64) {
-	z := normalQuantile(0.5 + level/2)
+// Interval returns the limits of the survival.
+func (c *CoxCurve) Interval(opt CurveOptions) (lower, upper []float64) {
+	z := opt.z()
 	lower, upper = make([]float64, len(c.Time)), make([]float64, len(c.Time))
-	for k, h := range c.CumHaz {
-		if loglog {
-			lower[k], upper[k] = logLogLimits(c.Survival[k], c.SECumHaz[k], z)
-			continue
-		}
-		lower[k], upper[k] = math.Exp(-h-z*c.SECumHaz[k]), min(1, math.Exp(-h+z*c.SECumHaz[k]))
+	for k, s := range c.Survival {
+		lower[k], upper[k] = opt.limits(s, c.SECumHaz[k], z)
 	}
 	return lower, upper
 }

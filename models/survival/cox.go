@@ -124,6 +124,7 @@ type coxModel struct {
 	s1, d1         []float64 // positions × p, as s0 and d0; d1 is nil where no events are tied under Efron
 	lane           [lanes]coxLane
 	exact          *exactTies
+	sub            *subdistribution // nil unless Fine-Gray
 }
 
 type coxLane struct {
@@ -139,11 +140,11 @@ type coxLane struct {
 }
 
 // newCoxModel sorts and centres the data.
-func newCoxModel(d *Data, cause uint8, ties Ties) (*coxModel, error) {
+func newCoxModel(d *Data, cause uint8, ties Ties, competing bool) (*coxModel, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
-	sets, err := newRiskSets(d, cause)
+	sets, err := newRiskSets(d, cause, competing)
 	if err != nil {
 		return nil, err
 	}
@@ -338,6 +339,9 @@ func (m *coxModel) sumRisk() {
 			m.s0[g] = max(sum, m.d0[g])
 		}
 	}
+	if m.sub != nil {
+		m.sub.addRisk(m)
+	}
 }
 
 // hazards fills the per-position numbers that follow from s0, d0 and dw, and
@@ -368,6 +372,9 @@ func (m *coxModel) hazards() float64 {
 			sum += m.h[g]
 			m.cum[g] = sum
 		}
+	}
+	if m.sub != nil {
+		m.sub.accumulate(m)
 	}
 	return ll
 }
@@ -501,6 +508,9 @@ func (m *coxModel) sumLane(lane int) {
 		for i := lo; i < hi; i++ {
 			g := m.hi[i]
 			cum := m.cum[g] - m.cum[m.lo[i]]
+			if m.sub != nil {
+				cum += m.sub.after(i, g)
+			}
 			k := i - lo
 			if m.event[i] {
 				v[k] = m.r[i] * (cum - (m.h[g] - m.hd[g]))
@@ -572,6 +582,9 @@ func (m *coxModel) scan() {
 			}
 		}
 	}
+	if m.sub != nil {
+		m.sub.addMeans(m)
+	}
 }
 
 // subtractMeans takes Σ a·S₁S₁ᵀ + b·(S₁D₁ᵀ + D₁S₁ᵀ) + c·D₁D₁ᵀ over all
@@ -623,7 +636,7 @@ func (m *coxModel) subtractMeans(info []float64) {
 // doi:10.2307/2286217, and Therneau and Grambsch (2000),
 // doi:10.1007/978-1-4757-3294-8.
 func FitCox(d *Data, opt CoxOptions) (*Cox, error) {
-	m, err := newCoxModel(d, 1, opt.Ties)
+	m, err := newCoxModel(d, 1, opt.Ties, false)
 	if err != nil {
 		return nil, err
 	}

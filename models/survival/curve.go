@@ -77,6 +77,15 @@ func (o CurveOptions) limits(s, se, z float64) (lower, upper float64) {
 	}
 }
 
+// Limits returns the limits of a probability whose standard error is se, such
+// as a cumulative incidence.
+func (o CurveOptions) Limits(prob, se float64) (lower, upper float64) {
+	if prob <= 0 {
+		return prob, prob
+	}
+	return o.limits(prob, se/prob, o.z())
+}
+
 // timeGroups walks the rows of a stratum, which are in order of time, and
 // calls yield with the rows lo…hi−1 of each distinct time.
 func timeGroups(rows []int32, exit []float64, yield func(lo, hi int)) {

@@ -264,8 +264,9 @@ type riskSets struct {
 }
 
 // newRiskSets sorts d and finds its risk sets at events of the given cause.
-// Rows of weight zero take no part.
-func newRiskSets(d *Data, cause uint8) (*riskSets, error) {
+// Rows of weight zero take no part. Rows with another event are kept, even
+// where they are never at risk, if competing says so.
+func newRiskSets(d *Data, cause uint8, competing bool) (*riskSets, error) {
 	order := argsort(d.Time)
 	r := &riskSets{}
 	r.entry, r.exit = tieTimes(d.Entry, d.Time, order)
@@ -314,7 +315,7 @@ func newRiskSets(d *Data, cause uint8) (*riskSets, error) {
 					// Positions whose time is at or before entry.
 					lo = empty + int32(sort.Search(int(hi-empty), func(g int) bool { return r.time[empty+1+int32(g)] > r.entry[rows[k]] }))
 				}
-				if lo < hi {
+				if e := d.Event[rows[k]]; lo < hi || (competing && e != 0 && e != cause) {
 					r.order = append(r.order, rows[k])
 					r.hi = append(r.hi, hi)
 					r.lo = append(r.lo, lo)

@@ -16,8 +16,19 @@ type Censoring struct {
 func NewCensoring(d *Data) (*Censoring, error) {
 	all := *d
 	all.Stratum = nil
-	c := &Censoring{}
-	err := all.strata(func(_ int, rows []int32, entry, exit []float64) {
+	cs, err := all.censorings(false)
+	if err != nil {
+		return nil, err
+	}
+	return cs[0], nil
+}
+
+// censorings returns the estimate per stratum. With together, rows with an
+// event at the time of a censoring count as at risk of being censored there.
+func (d *Data) censorings(together bool) ([]*Censoring, error) {
+	var out []*Censoring
+	err := d.strata(func(_ int, rows []int32, entry, exit []float64) {
+		c := &Censoring{}
 		byEntry := entriesOf(rows, entry)
 		risk, e, g := 0.0, 0, 1.0
 		if entry == nil {
@@ -29,23 +40,28 @@ func NewCensoring(d *Data) (*Censoring, error) {
 			for t := exit[rows[lo]]; e < len(byEntry) && entry[byEntry[e]] < t; e++ {
 				risk += d.weight(int(byEntry[e]))
 			}
-			lost := 0.0
+			lost, dead := 0.0, 0.0
 			for _, i := range rows[lo:hi] {
 				if w := d.weight(int(i)); d.Event[i] != 0 {
-					risk -= w
+					dead += w
 				} else {
 					lost += w
 				}
 			}
 			if lost > 0 {
-				g *= max(0, 1-lost/risk)
+				at := risk
+				if !together {
+					at -= dead
+				}
+				g *= max(0, 1-lost/at)
 				c.time = append(c.time, exit[rows[lo]])
 				c.g = append(c.g, g)
 			}
-			risk -= lost
+			risk -= lost + dead
 		})
+		out = append(out, c)
 	})
-	return c, err
+	return out, err
 }
 
 // At returns G(t), the probability of not being censored up to and at t.

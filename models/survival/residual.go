@@ -1,14 +1,16 @@
 package survival
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 )
 
 // cumulativeMeans returns the running sums within each stratum of the mean
-// covariates of the risk set times the increment of hazard, positions × p.
-func (m *coxModel) cumulativeMeans() []float64 {
+// covariates of the risk set times the increment of hazard, positions × p,
+// each position weighted by f (nil for ones).
+func (m *coxModel) cumulativeMeans(f []float64) []float64 {
 	p := m.p
 	c := make([]float64, len(m.s1))
 	for s := range m.label {
@@ -18,7 +20,7 @@ func (m *coxModel) cumulativeMeans() []float64 {
 				if m.d1 != nil {
 					v += m.b[g] * m.d1[g*p+j]
 				}
-				c[g*p+j] = c[(g-1)*p+j] + v
+				c[g*p+j] = c[(g-1)*p+j] + v*one(f, g)
 			}
 		}
 	}
@@ -44,7 +46,11 @@ func (m *coxModel) eventMean(dst []float64, g int) {
 // scores calls yield with the weight and score residual of every row in use.
 func (m *coxModel) scores(yield func(i int, w float64, score []float64)) {
 	p := m.p
-	cum := m.cumulativeMeans()
+	cum := m.cumulativeMeans(nil)
+	var tail []float64
+	if m.sub != nil {
+		tail = m.cumulativeMeans(m.sub.g)
+	}
 	score, mean := make([]float64, p), make([]float64, p)
 	last := int32(-1)
 	for i := range m.order {
@@ -56,6 +62,9 @@ func (m *coxModel) scores(yield func(i int, w float64, score []float64)) {
 		if !m.event[i] {
 			for j, v := range x {
 				score[j] = risk * (to[j] - from[j] - v*h)
+			}
+			if tail != nil {
+				m.sub.addScore(score, m, i, risk, tail)
 			}
 			yield(i, w, score)
 			continue
@@ -175,6 +184,9 @@ func (c *Cox) Martingale() []float64 {
 			h -= m.h[g] - m.hd[g]
 			out[row] = 1
 		}
+		if m.sub != nil {
+			h += m.sub.after(i, g)
+		}
 		out[row] -= m.r[i] / m.weight(i) * h
 	}
 	return out
@@ -264,8 +276,11 @@ type Proportionality struct {
 // survival 3, with the full information instead of its average.
 func (c *Cox) Proportional(tr Transform) (*Proportionality, error) {
 	m, p := c.model, c.model.p
+	if m.sub != nil {
+		return nil, errors.New("proportionality of subdistribution hazards is not tested")
+	}
 	if m.exact != nil {
-		return nil, fmt.Errorf("proportionality under exact ties is not defined")
+		return nil, errors.New("proportionality under exact ties is not defined")
 	}
 	g, err := m.timeScale(tr)
 	if err != nil {

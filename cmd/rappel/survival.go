@@ -1,0 +1,584 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"rappel/models/survival"
+)
+
+// survivalOptions are the flags of `rappel survival fit`.
+type survivalOptions struct {
+	input                                                   string
+	duration, event, entry, upper, weights, offset, cluster string
+	strata, covariates                                      []string
+	model, ties, cause, confType, at                        string
+	predict                                                 []float64
+	l1, l2, ridgeOnSeparation, level, period, band          float64
+	robust, json                                            bool
+	plot                                                    string
+}
+
+// The models of `survival fit`.
+var survivalModels = []string{"cox", "weibull", "exponential", "lognormal", "loglogistic", "km", "aj", "cloglog", "logit", "finegray"}
+
+// competing reports whether the model tells causes apart.
+func (o *survivalOptions) competing() bool { return o.model == "aj" || o.model == "finegray" }
+
+// newSurvivalCommand returns `rappel survival`.
+func newSurvivalCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "survival",
+		Short: "Times to an event: curves and regressions on any file",
+		Args:  cobra.NoArgs,
+	}
+	c.AddCommand(newSurvivalFitCommand())
+	return c
+}
+
+func newSurvivalFitCommand() *cobra.Command {
+	var o survivalOptions
+	c := &cobra.Command{
+		Use:   "fit",
+		Short: "One survival fit on a CSV or Parquet file",
+		Long: `One survival fit on a CSV or Parquet file.
+
+Models: cox; weibull, exponential, lognormal and loglogistic (accelerated
+failure times); km (Kaplan-Meier) and aj (Aalen-Johansen) curves; cloglog and
+logit (a hazard per period of --period, rows expanded on the way); finegray
+(the subdistribution hazard of --cause).
+
+The event column holds 0 for censored rows and 1 for events, or codes of
+competing events, of which --cause names one. Rows with an empty value in a
+column in use are left out, and the report says how many. Columns of numbers
+are used as they are, columns of text become indicators against their first
+level in sorted order.
+
+--l1 and --l2 take l1·Σ|β| + l2/2·Σβ² from the log-likelihood, on columns as
+they are. Baseline and curves of a Cox model are of a row whose covariates are
+zero, or of --at.`,
+		Example: `  rappel survival fit --input invoices.csv --duration days --event paid --covariates amount,sector --json
+  rappel survival fit --input visits.parquet --entry start --duration stop --event died --covariates age,arm --cluster id
+  rappel survival fit --input invoices.csv --duration days --event outcome --model aj --cause 2 --predict 30,60,90`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.run(cmd.Context(), cmd.OutOrStdout())
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.input, "input", "", "CSV or Parquet file")
+	f.StringVar(&o.duration, "duration", "", "column of the time of event or censoring")
+	f.StringVar(&o.event, "event", "", "column of the event: 0 censored, 1 event, or codes of competing events")
+	f.StringVar(&o.entry, "entry", "", "column of the time from which a row is at risk")
+	f.StringVar(&o.upper, "upper", "", "column of the upper end of the interval in which the event came, --duration being the lower (parametric models)")
+	f.StringSliceVar(&o.strata, "strata", nil, "columns whose values each have a baseline or curve of their own")
+	f.StringVar(&o.weights, "weights", "", "column of case weights")
+	f.StringVar(&o.offset, "offset", "", "column of a known part of the linear predictor")
+	f.StringVar(&o.cluster, "cluster", "", "column of whom a row belongs to; z and p then use the robust error")
+	f.StringSliceVar(&o.covariates, "covariates", nil, "columns of the regression")
+	f.StringVar(&o.model, "model", "cox", strings.Join(survivalModels, ", "))
+	f.StringVar(&o.ties, "ties", "efron", "efron, breslow or exact")
+	f.Float64Var(&o.l1, "l1", 0, "weight of the absolute coefficients in the penalty")
+	f.Float64Var(&o.l2, "l2", 0, "weight of half the squared coefficients in the penalty")
+	f.Float64Var(&o.ridgeOnSeparation, "ridge-on-separation", 0, "refit with this ridge (per unit of variance) where a coefficient runs away")
+	f.StringVar(&o.cause, "cause", "", "event `code` of interest")
+	f.Float64SliceVar(&o.predict, "predict", nil, "times at which curves are reported (default: every event time)")
+	f.StringVar(&o.at, "at", "", "covariates of the curves, `name=value,…`; others are zero")
+	f.StringVar(&o.confType, "conf-type", "log-log", "scale of limits: log-log, log or plain")
+	f.Float64Var(&o.level, "level", 0.95, "coverage of limits")
+	f.Float64Var(&o.period, "period", 1, "length of a period (cloglog, logit)")
+	f.Float64Var(&o.band, "band", 0, "periods that share a baseline hazard (cloglog, logit); 0 is one for every period with an event, at most 40")
+	f.BoolVar(&o.robust, "robust", false, "use the robust error for z and p without --cluster")
+	f.BoolVar(&o.json, "json", false, "print JSON")
+	f.StringVar(&o.plot, "plot", "", "also draw the curves to this .png or .svg file")
+	return c
+}
+
+func maybe(x float64) *number { n := number(x); return &n }
+
+// survivalAnswer is what `survival fit` prints.
+type survivalAnswer struct {
+	Model       string               `json:"model"`
+	Ties        string               `json:"ties,omitempty"`
+	N           int                  `json:"n"`
+	Events      int                  `json:"events"`
+	Converged   bool                 `json:"converged"`
+	Iterations  int                  `json:"iterations"`
+	LogLikNull  *number              `json:"loglik_null"`
+	LogLik      *number              `json:"loglik"`
+	Coef        []survivalCoef       `json:"coef,omitempty"`
+	Scale       *number              `json:"scale,omitempty"`
+	Concordance *survivalConcordance `json:"concordance,omitempty"`
+	Tests       map[string]testLine  `json:"tests,omitempty"`
+	ZPH         []zphLine            `json:"proportionality,omitempty"`
+	KKT         *number              `json:"kkt,omitempty"`
+	Baseline    []baselineLine       `json:"baseline,omitempty"`
+	Curves      []curveLine          `json:"curves,omitempty"`
+	Warnings    []string             `json:"warnings"`
+}
+
+type survivalCoef struct {
+	Name     string  `json:"name"`
+	Coef     number  `json:"coef"`
+	SE       *number `json:"se"`
+	RobustSE *number `json:"robust_se"`
+	Z        *number `json:"z"`
+	P        *number `json:"p"`
+}
+
+type survivalConcordance struct {
+	C          number `json:"c"`
+	SE         number `json:"se"`
+	Concordant number `json:"concordant"`
+	Discordant number `json:"discordant"`
+	TiedX      number `json:"tied_x"`
+	TiedY      number `json:"tied_y"`
+	TiedXY     number `json:"tied_xy"`
+}
+
+type testLine struct {
+	Stat number `json:"stat"`
+	DF   int    `json:"df"`
+	P    number `json:"p"`
+}
+
+type zphLine struct {
+	Name string `json:"name"`
+	testLine
+}
+
+type baselineLine struct {
+	Stratum  string `json:"stratum,omitempty"`
+	Time     number `json:"time"`
+	CumHaz   number `json:"cumhaz"`
+	Survival number `json:"survival"`
+}
+
+type curveLine struct {
+	Stratum   string  `json:"stratum"`
+	Cause     *uint8  `json:"cause,omitempty"`
+	Time      number  `json:"time"`
+	NRisk     number  `json:"n_risk"`
+	Survival  number  `json:"survival"`
+	SE        number  `json:"se"`
+	Lo        number  `json:"lo"`
+	Hi        number  `json:"hi"`
+	Incidence number  `json:"incidence"`
+	CumHaz    *number `json:"cumhaz,omitempty"`
+	SurvSE    *number `json:"survival_se,omitempty"`
+}
+
+func (o *survivalOptions) run(ctx context.Context, out io.Writer) error {
+	answer, err := o.fit(ctx)
+	if err != nil {
+		return err
+	}
+	if o.plot != "" {
+		if err := answer.draw(o.plot); err != nil {
+			return err
+		}
+	}
+	if o.json {
+		enc := json.NewEncoder(out)
+		enc.SetIndent("", " ")
+		return enc.Encode(answer)
+	}
+	return answer.text(out, o)
+}
+
+// validate checks what flags alone can say.
+func (o *survivalOptions) validate() error {
+	if o.input == "" {
+		return errors.New("--input is needed")
+	}
+	if o.duration == "" {
+		return errors.New("--duration is needed")
+	}
+	if !slices.Contains(survivalModels, o.model) {
+		return fmt.Errorf("--model %s: want one of %s", o.model, strings.Join(survivalModels, ", "))
+	}
+	if _, err := o.tiesOf(); err != nil {
+		return err
+	}
+	if _, err := o.curveOptions(); err != nil {
+		return err
+	}
+	if !(o.level > 0 && o.level < 1) {
+		return fmt.Errorf("--level %v: want a number between 0 and 1", o.level)
+	}
+	if o.l1 < 0 || o.l2 < 0 {
+		return errors.New("--l1 and --l2 must not be negative")
+	}
+	parametric := slices.Contains([]string{"weibull", "exponential", "lognormal", "loglogistic"}, o.model)
+	switch {
+	case o.event == "" && o.upper == "":
+		return errors.New("--event is needed")
+	case o.upper != "" && !parametric:
+		return fmt.Errorf("--upper is for parametric models, not for %s", o.model)
+	case (o.l1 > 0 || o.l2 > 0) && !slices.Contains([]string{"cox", "cloglog", "logit"}, o.model):
+		return fmt.Errorf("--l1 and --l2 are for cox, cloglog and logit, not for %s", o.model)
+	case len(o.covariates) > 0 && (o.model == "km" || o.model == "aj"):
+		return fmt.Errorf("--covariates are for regressions; %s takes --strata", o.model)
+	case o.model == "finegray" && o.cause == "":
+		return errors.New("--model finegray needs --cause")
+	case parametric && (o.entry != "" || len(o.strata) > 0):
+		return fmt.Errorf("--entry and --strata are not for %s", o.model)
+	}
+	return nil
+}
+
+func (o *survivalOptions) tiesOf() (survival.Ties, error) {
+	switch o.ties {
+	case "efron":
+		return survival.Efron, nil
+	case "breslow":
+		return survival.Breslow, nil
+	case "exact":
+		return survival.Exact, nil
+	}
+	return 0, fmt.Errorf("--ties %s: want efron, breslow or exact", o.ties)
+}
+
+func (o *survivalOptions) curveOptions() (survival.CurveOptions, error) {
+	opt := survival.CurveOptions{Level: o.level}
+	switch o.confType {
+	case "log-log":
+	case "log":
+		opt.Scale = survival.Log
+	case "plain":
+		opt.Scale = survival.Plain
+	default:
+		return opt, fmt.Errorf("--conf-type %s: want log-log, log or plain", o.confType)
+	}
+	return opt, nil
+}
+
+// fit reads the file and fits the model.
+func (o *survivalOptions) fit(ctx context.Context) (*survivalAnswer, error) {
+	if err := usage(o.validate()); err != nil {
+		return nil, err
+	}
+	in, err := o.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a := &survivalAnswer{Model: o.model, N: in.data.Rows(), Warnings: append([]string{}, in.warnings...)}
+	switch o.model {
+	case "cox":
+		err = o.fitCox(a, in)
+	case "km":
+		err = o.fitKM(a, in)
+	case "aj":
+		err = o.fitAJ(a, in)
+	case "cloglog", "logit":
+		err = o.fitHazard(a, in)
+	case "finegray":
+		err = o.fitFineGray(a, in)
+	default:
+		err = o.fitAFT(a, in)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.input, err)
+	}
+	return a, nil
+}
+
+// stratum names stratum k.
+func (in *survivalInput) stratum(k int) string {
+	if in.strata == nil {
+		return ""
+	}
+	return in.strata[k]
+}
+
+// coefficients adds a table of coefficients. z and p use the robust errors
+// where useRobust says so.
+func (a *survivalAnswer) coefficients(names []string, coef, se, robust []float64, useRobust bool) {
+	for j, name := range names {
+		c := survivalCoef{Name: name, Coef: number(coef[j])}
+		if robust != nil {
+			c.RobustSE = maybe(robust[j])
+		}
+		if se != nil {
+			c.SE = maybe(se[j])
+			by := se[j]
+			if useRobust && robust != nil {
+				by = robust[j]
+			}
+			z := coef[j] / by
+			c.Z, c.P = maybe(z), maybe(survival.NormalP(z))
+		}
+		a.Coef = append(a.Coef, c)
+	}
+}
+
+func (a *survivalAnswer) concordance(c *survival.Concordance, err error) {
+	if err != nil {
+		return // no comparable pairs: nothing to report
+	}
+	a.Concordance = &survivalConcordance{
+		C: number(c.C), SE: number(c.SE), Concordant: number(c.Concordant), Discordant: number(c.Discordant),
+		TiedX: number(c.TiedX), TiedY: number(c.TiedY), TiedXY: number(c.TiedXY),
+	}
+}
+
+// perColumn returns v for each of p columns, or nil for zero.
+func perColumn(v float64, p int) []float64 {
+	if v == 0 || p == 0 {
+		return nil
+	}
+	return slices.Repeat([]float64{v}, p)
+}
+
+// row returns the covariates of --at in the order of names.
+func (o *survivalOptions) row(names []string) ([]float64, error) {
+	x := make([]float64, len(names))
+	if o.at == "" {
+		return x, nil
+	}
+	for part := range strings.SplitSeq(o.at, ",") {
+		name, value, ok := strings.Cut(part, "=")
+		v, err := strconv.ParseFloat(value, 64)
+		j := slices.Index(names, strings.TrimSpace(name))
+		if !ok || err != nil || j < 0 {
+			return nil, fmt.Errorf("--at %q: want name=value with one of the columns %s", part, strings.Join(names, ", "))
+		}
+		x[j] = v
+	}
+	return x, nil
+}
+
+func (o *survivalOptions) fitCox(a *survivalAnswer, in *survivalInput) error {
+	ties, err := o.tiesOf()
+	if err != nil {
+		return err
+	}
+	d, p := in.data, len(in.data.Columns)
+	fit, err := survival.FitCox(d, survival.CoxOptions{
+		Ties: ties, L1: perColumn(o.l1, p), Ridge: perColumn(o.l2, p),
+		SeparationRidge: o.ridgeOnSeparation, Robust: true,
+	})
+	if err != nil {
+		return err
+	}
+	a.Ties, a.N = o.ties, fit.Rows
+	a.Tests = map[string]testLine{}
+	if p > 0 && fit.Cov != nil {
+		for name, t := range map[string]survival.Test{"score": fit.Score, "wald": fit.Wald, "lr": fit.LR} {
+			a.Tests[name] = testLine{number(t.Stat), t.DF, number(t.P)}
+		}
+		if z, err := fit.Proportional(survival.KMTime); err == nil {
+			for j, t := range z.Column {
+				a.ZPH = append(a.ZPH, zphLine{d.Names[j], testLine{number(t.Stat), t.DF, number(t.P)}})
+			}
+			a.ZPH = append(a.ZPH, zphLine{"GLOBAL", testLine{number(z.Global.Stat), z.Global.DF, number(z.Global.P)}})
+		}
+	}
+	return o.reportCox(a, in, fit)
+}
+
+// reportCox fills in what a Cox fit says.
+func (o *survivalOptions) reportCox(a *survivalAnswer, in *survivalInput, fit *survival.Cox) error {
+	d, p := in.data, len(in.data.Columns)
+	a.Events, a.Converged, a.Iterations = fit.Events, fit.Converged, fit.Iterations
+	a.LogLikNull, a.LogLik = maybe(fit.LogLikNull), maybe(fit.LogLik)
+	a.Warnings = append(a.Warnings, fit.Warnings...)
+	if p > 0 {
+		a.coefficients(d.Names, fit.Coef, fit.SE(), fit.RobustSE(), o.cluster != "" || o.robust)
+		a.concordance(fit.Concordance())
+	}
+	if o.l1 > 0 {
+		a.KKT = maybe(fit.KKT)
+	}
+	if o.cluster == "" && !o.robust {
+		fit.Robust = nil // limits of curves follow the errors of z
+	}
+	opt, err := o.curveOptions()
+	if err != nil {
+		return err
+	}
+	x, err := o.row(d.Names)
+	if err != nil {
+		return err
+	}
+	km, err := survival.KaplanMeier(d, opt)
+	if err != nil {
+		return err
+	}
+	risk := map[int]*survival.Curve{}
+	for _, c := range km {
+		risk[c.Stratum] = c
+	}
+	for _, b := range fit.Baselines() {
+		for k, t := range b.Time {
+			a.Baseline = append(a.Baseline, baselineLine{in.stratum(b.Stratum), number(t), number(b.CumHaz[k]), number(math.Exp(-b.CumHaz[k]))})
+		}
+		times := o.predict
+		if times == nil {
+			times = b.Time
+		}
+		curve, err := fit.Curve(x, b.Stratum, times)
+		if err != nil {
+			return err
+		}
+		lo, hi := curve.Interval(opt)
+		for k, t := range times {
+			s := curve.Survival[k]
+			a.Curves = append(a.Curves, curveLine{
+				Stratum: in.stratum(b.Stratum), Time: number(t), NRisk: number(risk[b.Stratum].AtRiskAt(t)),
+				Survival: number(s), SE: number(s * curve.SECumHaz[k]), Lo: number(lo[k]), Hi: number(hi[k]),
+				Incidence: number(1 - s), CumHaz: maybe(curve.CumHaz[k]),
+			})
+		}
+	}
+	return nil
+}
+
+func (o *survivalOptions) fitKM(a *survivalAnswer, in *survivalInput) error {
+	opt, err := o.curveOptions()
+	if err != nil {
+		return err
+	}
+	km, err := survival.KaplanMeier(in.data, opt)
+	if err != nil {
+		return err
+	}
+	a.Converged = true
+	for _, e := range in.data.Event {
+		if e != 0 {
+			a.Events++
+		}
+	}
+	for _, c := range km {
+		times := o.predict
+		if times == nil {
+			for k, t := range c.Time {
+				if c.Events[k] > 0 {
+					times = append(times, t)
+				}
+			}
+		}
+		for _, t := range times {
+			p := c.At(t)
+			a.Curves = append(a.Curves, curveLine{
+				Stratum: in.stratum(c.Stratum), Time: number(t), NRisk: number(p.AtRisk), Survival: number(p.Survival),
+				SE: number(p.SE), Lo: number(p.Lower), Hi: number(p.Upper), Incidence: number(1 - p.Survival), CumHaz: maybe(p.CumHaz),
+			})
+		}
+	}
+	if len(km) > 1 {
+		all := *in.data
+		all.Stratum = nil
+		if lr, err := survival.LogRank(&all, in.data.Stratum, 0); err == nil {
+			a.Tests = map[string]testLine{"logrank": {number(lr.Test.Stat), lr.Test.DF, number(lr.Test.P)}}
+		}
+	}
+	return nil
+}
+
+func (o *survivalOptions) fitAJ(a *survivalAnswer, in *survivalInput) error {
+	aj, err := survival.AalenJohansen(in.data)
+	if err != nil {
+		return err
+	}
+	a.Converged = true
+	for _, e := range in.data.Event {
+		if e != 0 && (o.cause == "" || strconv.Itoa(int(e)) == o.cause) {
+			a.Events++
+		}
+	}
+	opt, err := o.curveOptions()
+	if err != nil {
+		return err
+	}
+	for _, in2 := range aj {
+		times := o.predict
+		if times == nil {
+			last := 1.0
+			for k, t := range in2.Time {
+				if in2.Survival[k] < last {
+					times = append(times, t)
+				}
+				last = in2.Survival[k]
+			}
+		}
+		for c, cause := range in2.Cause {
+			if o.cause != "" && strconv.Itoa(int(cause)) != o.cause {
+				continue
+			}
+			for _, t := range times {
+				p := in2.At(t)
+				lo, hi := opt.Limits(p.CIF[c], p.SECIF[c])
+				a.Curves = append(a.Curves, curveLine{
+					Stratum: in.stratum(in2.Stratum), Cause: &cause, Time: number(t), NRisk: number(p.AtRisk),
+					Survival: number(p.Survival), SE: number(p.SECIF[c]), Lo: number(lo), Hi: number(hi),
+					Incidence: number(p.CIF[c]), SurvSE: maybe(p.SE),
+				})
+			}
+		}
+	}
+	return nil
+}
+
+func (o *survivalOptions) fitAFT(a *survivalAnswer, in *survivalInput) error {
+	dist := map[string]survival.Dist{
+		"weibull": survival.Weibull, "exponential": survival.Exponential,
+		"lognormal": survival.LogNormal, "loglogistic": survival.LogLogistic,
+	}[o.model]
+	d := in.data
+	fit, err := survival.FitAFT(d, survival.AFTOptions{Dist: dist})
+	if err != nil {
+		return err
+	}
+	a.Events, a.Converged, a.Iterations = fit.Events, fit.Converged, fit.Iterations
+	a.LogLikNull, a.LogLik, a.Scale = maybe(fit.LogLikNull), maybe(fit.LogLik), maybe(fit.Scale)
+	a.Warnings = append(a.Warnings, fit.Warnings...)
+	se := fit.SE()
+	a.coefficients(fit.Names[:len(fit.Coef)], fit.Coef, se, nil, false)
+	lp := make([]float64, d.Rows())
+	for j, col := range d.Columns {
+		for i, v := range col {
+			lp[i] -= v * fit.Coef[j+1]
+		}
+	}
+	if len(d.Columns) > 0 && d.Upper == nil {
+		a.concordance(survival.Concord(d, lp, survival.ConcordanceOptions{}))
+	}
+	x, err := o.row(d.Names)
+	if err != nil {
+		return err
+	}
+	for _, t := range o.predict {
+		s := fit.Survival(x, t)
+		a.Curves = append(a.Curves, curveLine{
+			Time: number(t), NRisk: number(math.NaN()), Survival: number(s), SE: number(math.NaN()),
+			Lo: number(math.NaN()), Hi: number(math.NaN()), Incidence: number(1 - s), CumHaz: maybe(-math.Log(s)),
+		})
+	}
+	return nil
+}
+
+// draw writes the curves to a PNG or SVG file.
+func (a *survivalAnswer) draw(path string) error {
+	if len(a.Curves) == 0 {
+		return errors.New("--plot: there is no curve; give --predict")
+	}
+	w, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if err := a.plot(w, path); err != nil {
+		return errors.Join(err, w.Close())
+	}
+	return w.Close()
+}
