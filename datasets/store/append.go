@@ -116,6 +116,9 @@ func when(said bool, v driver.Value) driver.Value {
 
 // unique merges rows of one key into the first of them, keeping the order.
 func unique[T any, K comparable](rows []T, key func(*T) K, merge func(a, b T) T) []T {
+	if len(rows) < 2 {
+		return rows
+	}
 	place := make(map[K]int, len(rows))
 	out := make([]T, 0, len(rows))
 	for i := range rows {

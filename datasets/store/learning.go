@@ -47,6 +47,21 @@ func (s *Store) PutLearned(ctx context.Context, creditor string, l ledger.Learne
 	})
 }
 
+// ReplaceLearned stores a state and drops all others of the creditor: what
+// remains after a debtor was erased.
+func (s *Store) ReplaceLearned(ctx context.Context, creditor string, l ledger.Learned) error {
+	return s.Write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM learned_states WHERE creditor_id = ? AND as_of <> ?", creditor, l.AsOf); err != nil {
+			return fmt.Errorf("learnt states: %w", err)
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE learned_states SET state = ? WHERE creditor_id = ? AND as_of = ?",
+			l.Blob, creditor, l.AsOf); err != nil {
+			return fmt.Errorf("learnt state: %w", err)
+		}
+		return nil
+	})
+}
+
 // LearnedAt returns the last learnt state of a creditor that is not after a
 // moment, or ledger.ErrNotFound.
 func (s *Store) LearnedAt(ctx context.Context, creditor string, asOf time.Time) (ledger.Learned, error) {

@@ -13,10 +13,14 @@ import (
 
 func clock() time.Time { return time.Date(2026, 3, 4, 6, 0, 0, 0, time.UTC) }
 
+func testOptions() Options {
+	return Options{Now: clock, Log: slog.New(slog.DiscardHandler), Threads: 2}
+}
+
 // open opens a store on a fresh file that closes with the test.
 func open(t testing.TB, path string) *Store {
 	t.Helper()
-	s, err := Open(context.Background(), path, Options{Now: clock, Log: slog.New(slog.DiscardHandler), Threads: 2})
+	s, err := Open(context.Background(), path, testOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,9 +38,15 @@ func fresh(t testing.TB) *Store {
 }
 
 // loadAll returns all rows of the store.
-func loadAll(t testing.TB, s *Store) (all ledger.Rows) {
+func loadAll(t testing.TB, s *Store) ledger.Rows {
 	t.Helper()
-	err := s.Load(context.Background(), ledger.Key{}, func(r ledger.Rows) error {
+	return loadOf(t, s, ledger.Key{})
+}
+
+// loadOf returns the rows of a key.
+func loadOf(t testing.TB, s *Store, key ledger.Key) (all ledger.Rows) {
+	t.Helper()
+	err := s.Load(context.Background(), key, func(r ledger.Rows) error {
 		all.Add(r)
 		return nil
 	})
