@@ -50,7 +50,7 @@ type Report struct {
 	Events float64 // their counts, after decay
 	// All, Profile, Debtor and Group are the held-out scores of the curve for
 	// all, the profile's, the debtor's own, and the debtor's own from soft
-	// groups; NaN where there was nothing to score.
+	// groups; 0 where there was nothing to score.
 	All, Profile, Debtor, Group float64
 	// GroupGain and GroupSE are the gain of groups over none, per event, on
 	// debtors held out of drawing them, and its standard error. Groups are

@@ -62,3 +62,45 @@ func TestHalfLifeOfNothingNeverForgets(t *testing.T) {
 		t.Errorf("half-life %g, scores %v, error %v; want +Inf from nothing", got, scores, err)
 	}
 }
+
+// With a half-life of four weeks, a debtor who moves from mornings to evenings
+// is found in the evening within weeks.
+func TestNewHabitsAreFoundWithinWeeks(t *testing.T) {
+	const halfLife, debtors = 28, 100
+	rows, _ := population(9, debtors, 30)
+	m, err := Fit(rows, DefaultOptions(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	weeks := 0
+	for d := range uint64(debtors) {
+		rng := rand.New(rand.NewPCG(d, 12))
+		var counts, exposure, avail [Hours]float64
+		var c, e [Hours]float32
+		for week := -26; week < 12; week++ {
+			hazard := peaks(9)
+			if week >= 0 {
+				hazard = peaks(20)
+			}
+			clear(c[:])
+			clear(e[:])
+			unread(rng, hazard, []int{rng.IntN(Hours), rng.IntN(Hours)}, c[:], e[:])
+			for h := range counts {
+				counts[h] = counts[h]*math.Exp2(-7.0/halfLife) + float64(c[h])
+				exposure[h] = exposure[h]*math.Exp2(-7.0/halfLife) + float64(e[h])
+				c[h], e[h] = float32(counts[h]), float32(exposure[h])
+			}
+			m.Posterior(&avail, &c, &e, -1)
+			if week >= 0 && apart(bestHour(&avail), 20) <= 1 {
+				found++
+				weeks += week + 1
+				break
+			}
+		}
+	}
+	t.Logf("new habit found for %d of %d debtors, after %.1f weeks of two messages on average", found, debtors, float64(weeks)/float64(found))
+	if found < debtors*9/10 || weeks > 8*found {
+		t.Errorf("new habit found for %d of %d debtors after %d weeks in all, want nine in ten and eight weeks on average", found, debtors, weeks)
+	}
+}

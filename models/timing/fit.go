@@ -117,14 +117,13 @@ func Daytime() [Hours]float64 {
 }
 
 // Prior returns the model that knows nothing but the options: what Fit gives
-// for no rows.
+// for no rows. Its pooling and smoothing are about what openings of real people
+// ask for (docs/timing.md).
 func Prior(opt Options) *Model {
 	m := &Model{
 		Curves: make([]float64, (opt.Profiles+1)*Hours),
-		Level:  2, Strength: 8, Tilt: 0.5, Bandwidth: 1.5, Daily: 0.5, GroupHeat: 30,
+		Level:  2, Strength: 1, Tilt: 1, Bandwidth: 1.5, Daily: 0.75, GroupHeat: 20,
 	}
-	m.Report.All, m.Report.Profile = math.NaN(), math.NaN()
-	m.Report.Debtor, m.Report.Group = math.NaN(), math.NaN()
 	sum := 0.0
 	for _, v := range opt.Shape {
 		sum += v
@@ -237,6 +236,7 @@ func (f *fitter) population(later bool) {
 	}
 	if f.rows.Exposure != nil {
 		scale(m.Curves, (opt.PriorEvents+seen)/(opt.PriorEvents+expected))
+		m.Level = pooling(f.totals(later))
 	}
 
 	all := f.tallies(later, func(int) int { return 0 }, 1)
@@ -448,9 +448,12 @@ var (
 
 // pool fits the curves of units in place, with the one strength and smoothing
 // that best predict each fold of debtors from the others, and returns that
-// score.
+// score; 0 without events.
 func pool(units []tally, curves [][]float64) float64 {
 	score, set := bestPool(units, curves)
+	if math.IsNaN(score) {
+		return 0
+	}
 	k := set.kernel()
 	var n, e [Hours]float64
 	for u := range units {

@@ -45,11 +45,11 @@ func NoticedWithin(dst []float64, avail *[Hours]float64, speed Speed, slots []in
 	for i, slot := range slots {
 		hazard := 0.0
 		from := sum.at(int(slot))
-		for j, rate := range speed.Rate {
-			end := min(int(speed.Edges[j+1]), within)
-			to := sum.at(int(slot) + end)
-			hazard += rate * (to - from)
-			if end == within {
+		for j, end := range speed.Edges[1:] {
+			age := min(int(end), within)
+			to := sum.at(int(slot) + age)
+			hazard += speed.Rate[j] * (to - from)
+			if age == within {
 				break
 			}
 			from = to
@@ -58,21 +58,23 @@ func NoticedWithin(dst []float64, avail *[Hours]float64, speed Speed, slots []in
 	}
 }
 
-// cumulative is availability summed from Monday 00:00.
-type cumulative [Hours + 1]float64
+// cumulative is availability summed from Monday 00:00, three times round the
+// circle: as far as a message is followed from any slot.
+type cumulative [3*Hours + 1]float64
 
 func (c *cumulative) set(avail *[Hours]float64) {
 	sum := 0.0
-	for h, v := range avail {
-		c[h] = sum
-		sum += v
+	for week := 0; week < len(c)-1; week += Hours {
+		for h, v := range avail {
+			sum += v
+			c[week+h+1] = sum
+		}
 	}
-	c[Hours] = sum
 }
 
-// at is the sum up to a whole hour, round the circle.
+// at is the sum up to a whole hour.
 func (c *cumulative) at(hour int) float64 {
-	if hour < Hours {
+	if hour < len(c) {
 		return c[hour]
 	}
 	return float64(hour/Hours)*c[Hours] + c[hour%Hours]

@@ -100,6 +100,45 @@ func TestFitSpeedRecoversChannels(t *testing.T) {
 	}
 }
 
+// What is said of noticing holds: over debtors and slots, against the hazards
+// that they were made with.
+func TestNoticingIsCalibrated(t *testing.T) {
+	rows, habit := population(11, 200, 40)
+	m, err := Fit(rows, DefaultOptions(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	speed := Speed{Edges: []int32{0, Hours}, Rate: []float64{1}} // how population plays them
+	slots := make([]int32, Hours)
+	for h := range slots {
+		slots[h] = int32(h)
+	}
+	got, want, all := make([]float64, Hours), make([]float64, Hours), make([]float64, Hours)
+	NoticedWithin(all, (*[Hours]float64)(m.Curves), speed, slots, 6)
+	var avail [Hours]float64
+	var bias, square, common, level, n float64
+	for d, h := range habit {
+		m.Posterior(&avail, (*[Hours]float32)(rows.Counts[d*Hours:]), (*[Hours]float32)(rows.Exposure[d*Hours:]), int(rows.Profile[d]))
+		NoticedWithin(got, &avail, speed, slots, 6)
+		NoticedWithin(want, peaks(h), speed, slots, 6)
+		for i := range got {
+			bias += got[i] - want[i]
+			square += (got[i] - want[i]) * (got[i] - want[i])
+			common += (all[i] - want[i]) * (all[i] - want[i])
+			level += want[i]
+			n++
+		}
+	}
+	rmse, without := math.Sqrt(square/n), math.Sqrt(common/n)
+	t.Logf("noticed within 6 h: %.3f on average, bias %.4f, root mean square error %.3f, with one curve for all %.3f", level/n, bias/n, rmse, without)
+	if math.Abs(bias/n) > 0.03 {
+		t.Errorf("noticed within 6 h: bias %.3f, want within 0.03", bias/n)
+	}
+	if rmse > without/2 {
+		t.Errorf("root mean square error %.3f, with one curve for all %.3f; want at most half of it", rmse, without)
+	}
+}
+
 func TestFitSpeedWithoutDelaysIsThePrior(t *testing.T) {
 	got, err := FitSpeed(nil, 2, DefaultSpeed(), 10)
 	if err != nil {

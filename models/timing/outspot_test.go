@@ -16,7 +16,7 @@ import (
 
 // reference finds the folder of reference data, or skips the test where there
 // is none; in CI it must be there.
-func reference(t testing.TB, name string) string {
+func reference(t *testing.T, name string) string {
 	t.Helper()
 	dir := os.Getenv("RAPPEL_REFERENCE")
 	if dir == "" {
@@ -43,7 +43,7 @@ func exists(path string) bool {
 }
 
 // openings reads user → times of opening, in order.
-func openings(t testing.TB) (ids []string, opens map[string][]time.Time) {
+func openings(t *testing.T) (ids []string, opens map[string][]time.Time) {
 	t.Helper()
 	file, err := os.Open(reference(t, "data/outspot_email_opens.csv"))
 	if err != nil {
@@ -77,7 +77,7 @@ func openings(t testing.TB) (ids []string, opens map[string][]time.Time) {
 func hourOfWeek(t time.Time) int { return (int(t.Weekday())+6)%7*24 + t.Hour() }
 
 // people returns the openings that the filter leaves, per user in order of id.
-func people(t testing.TB) (ids []string, opens [][]time.Time, report MachineReport) {
+func people(t *testing.T) (ids []string, opens [][]time.Time, report MachineReport) {
 	t.Helper()
 	ids, times := openings(t)
 	var all []Open
