@@ -26,7 +26,7 @@ type Uplift struct {
 	Adjusted                 Estimate // difference after adjustment for Before
 	VarianceReduction        float64  // 1 − (SE adjusted / SE plain)²
 	Sequence                 Look     // anytime-valid, of the adjusted difference
-	Total, TotalLo, TotalHi  float64  // adjusted difference × treated debtors, with the sequence's bounds
+	Total, TotalLo, TotalHi  float64  // adjusted difference × treated debtors, with the sequence's bounds: ±Inf while too few outcomes differ
 	ProbabilityAboveZero     float64  // that the adjusted difference is above 0, normal approximation
 }
 
@@ -94,7 +94,7 @@ func MeasureUplift(t *Trial, level float64, planned int) (Uplift, error) {
 	for i := range ones {
 		ones[i] = 1
 	}
-	u.Sequence = Watch(adjusted, ones, 1-level, planned)
+	u.Sequence = watch(adjusted, ones, Watch(plain, ones, 1-level, planned).Informed, 1-level, planned)
 	k := float64(u.Treated)
 	u.Total, u.TotalLo, u.TotalHi = k*u.Adjusted.Value, k*u.Sequence.Lo, k*u.Sequence.Hi
 	return u, nil
