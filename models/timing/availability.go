@@ -70,28 +70,23 @@ type Report struct {
 func (m *Model) Posterior(dst *[Hours]float64, counts, exposure *[Hours]float32, profile int) {
 	row := m.row(profile)
 	curve := (*[Hours]float64)(m.Curves[row*Hours:])
+	var none [Hours]float32
+	if counts == nil {
+		counts = &none
+	}
 	var n, e [Hours]float64 // events seen, and expected at level 1
 	var seen, expected, mean float64
-	if exposure == nil {
-		e = *curve
-		for _, c := range curve {
-			mean += c
+	for h, c := range curve {
+		n[h] = float64(counts[h])
+		e[h] = c
+		if exposure != nil {
+			e[h] *= float64(exposure[h])
 		}
-		expected = mean
-	} else {
-		for h, c := range curve {
-			e[h] = c * float64(exposure[h])
-			mean += c
-			expected += e[h]
-		}
+		seen += n[h]
+		expected += e[h]
+		mean += c
 	}
 	mean /= Hours
-	if counts != nil {
-		for h, c := range counts {
-			n[h] = float64(c)
-			seen += n[h]
-		}
-	}
 	*dst = *curve
 	if len(m.Groups) > 0 {
 		m.mix(dst, &n, &e, seen, expected, row)
