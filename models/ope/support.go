@@ -95,10 +95,13 @@ func (l *Log) support(gate Gate, clusters int) Support {
 // instead says what the log could answer.
 func (s *Support) instead(gate Gate) string {
 	var ask string
-	if s.MixtureShare > 0.001 {
+	switch {
+	case float64(s.Rows) < gate.MinESS:
+		ask = "; the log is too short for any policy"
+	case s.MixtureShare < 0.001:
+		ask = "; ask instead for a policy closer to the logged one"
+	default:
 		ask = fmt.Sprintf("; ask instead for a policy that follows it in at most %.2g of the decisions and the logged one otherwise", s.MixtureShare)
-	} else {
-		ask = "; the log is too short for any policy but the one that wrote it"
 	}
 	if s.ESS > 0 && s.ESS < gate.MinESS {
 		ask += fmt.Sprintf(", or collect about %.2g rows like these", float64(s.Rows)*gate.MinESS/s.ESS)

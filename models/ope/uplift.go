@@ -43,14 +43,12 @@ var ErrArms = fmt.Errorf("ope: each arm needs more debtors than there are column
 func MeasureUplift(t *Trial, level float64, planned int) (Uplift, error) {
 	n := len(t.Outcome)
 	sameLength(n, "Treated", t.Treated)
-	before := mat.NewDense(max(n, 1), 1, nil)
 	columns := 0
 	if t.Before != nil {
 		var rows int
 		if rows, columns = t.Before.Dims(); rows != n {
 			panic(fmt.Sprintf("ope: Before has %d rows, Outcome has %d", rows, n))
 		}
-		before = t.Before
 	}
 	if !(level > 0 && level < 1) || planned < 1 {
 		return Uplift{}, fmt.Errorf("ope: level %v or planned size %d cannot be used", level, planned)
@@ -59,8 +57,8 @@ func MeasureUplift(t *Trial, level float64, planned int) (Uplift, error) {
 		if !finite(y) {
 			return Uplift{}, &RowError{i, "outcome", y, "a finite number"}
 		}
-		for _, x := range before.RawRowView(i) {
-			if !finite(x) {
+		for j := range columns {
+			if x := t.Before.At(i, j); !finite(x) {
 				return Uplift{}, &RowError{i, "before", x, "a finite number"}
 			}
 		}
