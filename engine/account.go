@@ -79,6 +79,13 @@ var signKinds = map[string]signKind{
 	"unsubscribed": signUnsubscribed, "complained": signComplained,
 }
 
+var signNames = func() (names [signComplained + 1]string) {
+	for name, k := range signKinds {
+		names[k] = name
+	}
+	return names
+}()
+
 // human tells whether the sign shows a person's attention.
 func (s *sign) human() bool {
 	return !s.machine && s.kind >= signOpened && s.kind <= signAnswered

@@ -98,7 +98,7 @@ func New(ctx context.Context, st *store.Store, opt Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{store: st, pipe: features.New(st.DB()), opt: opt, packs: packs, books: map[string]*book{}, hash: maphash.MakeSeed()}
+	e := &Engine{store: st, pipe: features.New(st), opt: opt, packs: packs, books: map[string]*book{}, hash: maphash.MakeSeed()}
 	e.scratch.New = func() any { return newScratch() }
 	if err := e.loadCalendar(ctx); err != nil {
 		return nil, err

@@ -87,7 +87,7 @@ func (e *Engine) Learn(ctx context.Context, creditor string, asOf time.Time) (*L
 	}
 	l := &learned{id: last.id, asOf: asOf, model: m, ref: last.ref, set: set, mean: meanOf(set)}
 	m.AddProfiles(l.profiles())
-	if e.refitDue(m, asOf) {
+	if e.refitDue(b, m, asOf) {
 		if err := e.refit(ctx, b, l); err != nil {
 			return nil, fmt.Errorf("learn %s: %w", creditor, err)
 		}
@@ -145,10 +145,15 @@ func meanOf(s *features.Set) bookMean {
 	late, before, reminded, natural := weight*m.late, weight*m.before, weight*m.reminded, weight*20*m.natural
 	for i := range s.Len() {
 		n := s.InvoicesPaid[i]
+		if n == 0 {
+			continue
+		}
 		paid += n
 		late += n * s.DaysLateMean[i]
 		before += n * s.SharePaidBeforeDue[i]
 		reminded += n * s.SharePaidAfterReminder[i]
+	}
+	for i := range s.Len() {
 		days += s.NaturalDays[i]
 		natural += s.NaturalPayments[i]
 	}
@@ -189,7 +194,12 @@ func (l *learned) habit(h *habit, key ledger.Key, f *facts) {
 func (l *learned) own(i int) (late, before, reminded, natural float64) {
 	s, m := l.set, &l.mean
 	n := s.InvoicesPaid[i]
-	shrink := func(own, mean float64) float64 { return (n*own + 5*mean) / (n + 5) }
+	shrink := func(own, mean float64) float64 {
+		if n == 0 {
+			return mean
+		}
+		return (n*own + 5*mean) / (n + 5)
+	}
 	return shrink(s.DaysLateMean[i], m.late), shrink(s.SharePaidBeforeDue[i], m.before),
 		shrink(s.SharePaidAfterReminder[i], m.reminded),
 		(s.NaturalPayments[i] + 100*m.natural) / (s.NaturalDays[i] + 100)
@@ -260,12 +270,23 @@ func (l *learned) pool(base *models.Model) error {
 	return nil
 }
 
-// refitDue: the slow parts are estimated anew after a quarter of the time
-// since they first were, but at least daily and at most weekly apart.
-func (e *Engine) refitDue(m *models.Model, asOf time.Time) bool {
+// refitDue: the slow parts are estimated once three weeks of history are there,
+// and anew after a quarter of the time since, at least daily and at most weekly
+// apart.
+func (e *Engine) refitDue(b *book, m *models.Model, asOf time.Time) bool {
 	const day = 86400
 	if m.FittedAt == 0 {
-		return true
+		first := asOf.Unix()
+		b.mu.RLock()
+		defer b.mu.RUnlock()
+		for _, a := range b.accounts {
+			for i := range a.invoices {
+				if v := &a.invoices[i]; v.issued != 0 {
+					first = min(first, v.issued)
+				}
+			}
+		}
+		return asOf.Unix()-first >= 21*day
 	}
 	age := asOf.Unix() - m.FittedAt
 	return age >= min(max((m.FittedAt-m.FirstFitAt)/4, day), 7*day)

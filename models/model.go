@@ -121,7 +121,9 @@ func (m *Model) index() {
 	}
 	m.debtor = make(map[string]int32, len(m.Debtors))
 	for i, d := range m.Debtors {
-		m.debtor[d] = int32(i)
+		if d != "" {
+			m.debtor[d] = int32(i)
+		}
 	}
 }
 
@@ -168,6 +170,16 @@ func (m *Model) Drop(decision string) {
 	if i := slices.Index(m.Decisions, decision); i >= 0 {
 		m.Decisions = slices.Delete(m.Decisions, i, i+1)
 		m.Handles = slices.Delete(m.Handles, i, i+1)
+	}
+}
+
+// Forget takes the name of a debtor out of the model. What is left of it is its
+// share in sums over all.
+func (m *Model) Forget(key ledger.Key) {
+	k := key.Creditor + "\x00" + key.Debtor
+	if i, ok := m.debtor[k]; ok {
+		m.Debtors[i] = "" // the index stays taken
+		delete(m.debtor, k)
 	}
 }
 

@@ -4,5 +4,11 @@ import "github.com/spf13/cobra"
 
 // commands lists the subcommands of rappel.
 func commands() []*cobra.Command {
-	return []*cobra.Command{}
+	return []*cobra.Command{
+		newGenerateCommand(),
+		newServeCommand(),
+		newSimulateCommand(),
+		newBanditCommand(),
+		newEvaluateLogCommand(),
+	}
 }

@@ -276,6 +276,16 @@ type Reward struct {
 	ObservedUntil      time.Time
 }
 
+// Review is a person's verdict on a decision.
+type Review struct {
+	At      time.Time  `json:"at"`
+	Verdict string     `json:"verdict"` // approve reject override
+	Channel string     `json:"channel,omitempty"`
+	SendAt  *time.Time `json:"send_at,omitempty"`
+	Note    string     `json:"note,omitempty"`
+	Actor   string     `json:"actor"`
+}
+
 // Learned is what had been learnt of a creditor's book as of a moment.
 type Learned struct {
 	AsOf    time.Time

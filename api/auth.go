@@ -1,0 +1,100 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"golang.org/x/time/rate"
+
+	"rappel/datasets/ledger"
+	"rappel/engine"
+)
+
+// authenticate finds the key of the request and keeps to its rate.
+func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		text, ok := strings.CutPrefix(c.Request().Header.Get(echo.HeaderAuthorization), "Bearer ")
+		if !ok {
+			c.Response().Header().Set("WWW-Authenticate", `Bearer realm="rappel"`)
+			return &problem{Status: http.StatusUnauthorized, Code: "no_key", Detail: "Send Authorization: Bearer rk_…"}
+		}
+		key, err := s.engine.Key(c.Request().Context(), text)
+		if err != nil {
+			c.Response().Header().Set("WWW-Authenticate", `Bearer realm="rappel"`)
+			return &problem{Status: http.StatusUnauthorized, Code: "bad_key", Detail: "This key is unknown or was revoked."}
+		}
+		if wait := s.limits.take(key.ID); wait > 0 {
+			return &problem{Status: http.StatusTooManyRequests, Code: "rate_limited", Detail: "Too many requests with this key.",
+				retryAfter: int(wait/time.Second) + 1}
+		}
+		c.Set("key", key)
+		return next(c)
+	}
+}
+
+// needs lets a request pass whose key has one of the scopes.
+func needs(scopes ...string) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			for _, scope := range scopes {
+				if slices.Contains(keyOf(c).Scopes, scope) {
+					return next(c)
+				}
+			}
+			return &problem{Status: http.StatusForbidden, Code: "missing_scope",
+				Detail: "The key lacks the scope " + strings.Join(scopes, " or ") + "."}
+		}
+	}
+}
+
+func keyOf(c echo.Context) engine.Key {
+	k, _ := c.Get("key").(engine.Key)
+	return k
+}
+
+// own checks that the key may speak of the creditor. Another creditor's data
+// does not exist for it: 404, never 403.
+func own(c echo.Context, creditor string) error {
+	if k := keyOf(c); k.Creditor != "" && k.Creditor != creditor {
+		return ledger.ErrNotFound
+	}
+	return nil
+}
+
+// limits are token buckets by key.
+type limits struct {
+	rate  rate.Limit
+	burst int
+	now   func() time.Time
+	mu    *sync.Mutex
+	byKey map[string]*rate.Limiter
+}
+
+func newLimits(perSecond float64, burst int, now func() time.Time) limits {
+	return limits{rate: rate.Limit(perSecond), burst: burst, now: now, mu: &sync.Mutex{}, byKey: map[string]*rate.Limiter{}}
+}
+
+// take returns 0 where the request may pass, else how long to wait.
+func (l *limits) take(key string) time.Duration {
+	if l.rate <= 0 {
+		return 0
+	}
+	l.mu.Lock()
+	b := l.byKey[key]
+	if b == nil {
+		b = rate.NewLimiter(l.rate, l.burst)
+		l.byKey[key] = b
+	}
+	l.mu.Unlock()
+	now := l.now()
+	r := b.ReserveN(now, 1)
+	wait := r.DelayFrom(now)
+	if wait > 0 {
+		r.CancelAt(now)
+	}
+	return wait
+}

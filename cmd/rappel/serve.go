@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rappel/api"
+	"rappel/datasets/store"
+	"rappel/engine"
+)
+
+// opened is a warehouse with an engine over it.
+type opened struct {
+	store  *store.Store
+	engine *engine.Engine
+}
+
+// open opens the file and the engine over it. The caller closes the store.
+func open(ctx context.Context, path, model string, seed uint64, log *slog.Logger) (*opened, error) {
+	st, err := store.Open(ctx, path, store.Options{Now: time.Now, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	e, err := engine.New(ctx, st, engine.Options{Now: time.Now, Log: log, Seed: seed, ModelDir: model})
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return &opened{st, e}, nil
+}
+
+func newServeCommand() *cobra.Command {
+	var db, model, addr string
+	var seed uint64
+	cfg := api.DefaultConfig()
+	cmd := &cobra.Command{
+		Use:   "serve --db FILE",
+		Short: "Answer over HTTP",
+		Long: `Serve opens the warehouse (a new file is created) and answers over HTTP until it
+is stopped. Without a model it starts from the built-in priors and learns.`,
+		Example: "  rappel key create --db rappel.duckdb\n  rappel serve --db rappel.duckdb --addr :8080",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if db == "" {
+				return usage(errors.New("--db is missing"))
+			}
+			log := logger(cmd)
+			o, err := open(cmd.Context(), db, model, seed, log)
+			if err != nil {
+				return err
+			}
+			l, err := net.Listen("tcp", addr)
+			if err != nil {
+				return errors.Join(err, o.store.Close())
+			}
+			announce(cmd.ErrOrStderr(), l)
+			err = api.New(o.engine, cfg, time.Now, log).Serve(cmd.Context(), l)
+			return errors.Join(err, o.store.Close())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&db, "db", "", "warehouse file (DuckDB)")
+	f.StringVar(&model, "model", "", "model artefact to start from (default: the promoted one, else the built-in priors)")
+	f.StringVar(&addr, "addr", ":8080", "address to listen on")
+	f.Uint64Var(&seed, "seed", 1, "seed of every draw")
+	f.DurationVar(&cfg.LearnEvery, "learn-every", cfg.LearnEvery, "how often the server learns by itself; 0: only when asked")
+	f.Float64Var(&cfg.RatePerKey, "rate", cfg.RatePerKey, "requests a second per key; 0: unlimited")
+	f.IntVar(&cfg.Burst, "burst", cfg.Burst, "requests that a key may send at once")
+	f.DurationVar(&cfg.StopAfter, "stop-after", cfg.StopAfter, "how long a stop waits for requests under way")
+	return cmd
+}
+
+// serveLoopback opens a server on a database file and returns its address and a
+// key that may do everything; stop ends it and waits until it has ended.
+func serveLoopback(ctx context.Context, path, model string, seed uint64, log *slog.Logger) (url, key string, stop func() error, err error) {
+	o, err := open(ctx, path, model, seed, log)
+	if err != nil {
+		return "", "", nil, err
+	}
+	key, _, err = o.store.CreateKey(ctx, "", nil)
+	if err != nil {
+		return "", "", nil, errors.Join(err, o.store.Close())
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", "", nil, errors.Join(err, o.store.Close())
+	}
+	serving, cancel := context.WithCancel(ctx)
+	cfg := api.DefaultConfig()
+	cfg.LearnEvery, cfg.RatePerKey = 0, 0 // whoever plays a year sets its pace
+	done := make(chan error, 1)
+	go func() { done <- api.New(o.engine, cfg, time.Now, log).Serve(serving, l) }()
+	return urlOf(l), key, func() error {
+		cancel()
+		return errors.Join(<-done, o.store.Close())
+	}, nil
+}
+
+func announce(w io.Writer, l net.Listener) { fmt.Fprintf(w, "rappel: listening on %s\n", urlOf(l)) }
+
+// urlOf is where a listener on this machine is reached.
+func urlOf(l net.Listener) string {
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		return l.Addr().String()
+	}
+	return "http://127.0.0.1:" + port
+}
+
+func init() {
+	startServer = func(ctx context.Context, path string) (string, string, func(), error) {
+		log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+		url, key, stop, err := serveLoopback(ctx, path, "", 1, log)
+		if err != nil {
+			return "", "", nil, err
+		}
+		return url, key, func() { _ = stop() }, nil
+	}
+}
