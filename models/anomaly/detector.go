@@ -22,13 +22,14 @@ type Debtor struct {
 	Paid    []Point
 	Open    []Invoice // by due date, then as they came
 	Base    Baseline  // fitted on Paid less its last Recent
+	Now     Baseline  // fitted on Paid
 	Recent  int       // how many of Paid are under watch for a change
 	Cadence Cadence
 	Carried Carried
 	Fresh   int     // paid since the last Tick
 	Last    float64 // score of the last payment
 	Tested  int32   // day of the last test
-	Moved   int32   // day on which payments last looked late; 0 if never
+	Moved   int32   // day on which payments last began to look late; 0 if never
 	Since   int32   // due date of the first of them
 }
 
@@ -194,7 +195,9 @@ func (d *Detector) refit(b *Debtor) {
 	n := len(b.Paid)
 	b.Cadence = cadence(b.Paid, d.days[:])
 	b.Recent = min(n, window, max(3, n/3))
-	b.Base = d.Prior[b.Cadence].fit(b.Paid[:n-b.Recent], b.Profile, b.Carried)
+	p := &d.Prior[b.Cadence]
+	b.Base = p.fit(b.Paid[:n-b.Recent], b.Profile, b.Carried)
+	b.Now = p.fit(b.Paid, b.Profile, b.Carried)
 }
 
 // Refit learns from the book what debtors of each cadence and profile have in
@@ -232,14 +235,7 @@ func (b *Debtor) learned() []Point {
 // this debtor that is due on day due.
 func (d *Detector) Band(debtor int, due int32, share float64) Band {
 	b := &d.Debtors[debtor]
-	base := d.present(b)
-	return base.band(&d.Prior[b.Cadence], due, share)
-}
-
-// present returns the baseline on everything paid, what is under watch
-// included.
-func (d *Detector) present(b *Debtor) Baseline {
-	return d.Prior[b.Cadence].fit(b.Paid, b.Profile, b.Carried)
+	return b.Now.band(&d.Prior[b.Cadence], due, share)
 }
 
 // Add hands in a p-value of another kind for the next Tick. Hand in every
@@ -334,11 +330,12 @@ func (d *Detector) examine(r *Report, i int, day int32) {
 		if past <= 0 {
 			break
 		}
-		mean, n := b.Base.at(p, v.Due)
 		if j == 0 && !v.Told {
-			over.P = p.overdue(&b.Base, past-mean, n, d.cfg.Resolution)
+			mean, n := b.Now.at(p, v.Due)
+			over.P = p.overdue(&b.Now, past-mean, n, d.cfg.Resolution)
 			over.Since, over.Seen, over.Invoice = v.Due, past, v.ID
 		}
+		mean, _ := b.Base.at(p, v.Due)
 		z := p.Tail.normal(b.Base.score(mean, past))
 		if z <= 0 {
 			break
@@ -355,11 +352,8 @@ func (d *Detector) examine(r *Report, i int, day int32) {
 	}
 	d.seq, d.scores = seq, scores
 
-	if late.P <= moved {
-		if b.Moved < day-lately {
-			b.Since = late.Since
-		}
-		b.Moved = day
+	if late.P <= moved && (b.Moved == 0 || b.Moved <= day-lately) {
+		b.Moved, b.Since = day, late.Since
 	}
 	told := d.toldBy(b)
 	per := d.cfg.PerYear / invoicesPerYear[b.Cadence]
@@ -448,79 +442,99 @@ func (d *Detector) discover(r *Report, k Kind, day int32) {
 func (d *Detector) report(r *Report, f Finding) {
 	if f.Kind <= Overdue {
 		b := &d.Debtors[f.Debtor]
-		f.Expected = b.Base.band(&d.Prior[b.Cadence], f.Since, 0.9)
+		base := &b.Base
+		if f.Kind == Overdue {
+			base = &b.Now
+		}
+		f.Expected = base.band(&d.Prior[b.Cadence], f.Since, 0.9)
 	}
 	r.Findings = append(r.Findings, f)
 }
 
+// spans are the days within which debtors count as having moved at once: two
+// weeks of those invoiced weekly, six of those invoiced monthly.
+var spans = [...]int32{14, lately}
+
+const (
+	usual     = 0.0005 // share of debtors that begin to look late in a day by chance alone, at least
+	usualDays = 90     // days over which the share that does is averaged
+)
+
 // rollUp adds to r the groups that moved together, and marks the findings of
 // their members.
 func (d *Detector) rollUp(r *Report, day int32) {
+	// A look for each group and span and, since spans overlap from day to
+	// day, three for each span that the year holds.
+	limit := d.cfg.RollUpRate / float64(max(1, d.Groups)*len(spans)) / (3 * year / float64(spans[0]))
+	for _, span := range spans {
+		groups := make([]Group, d.Groups)
+		all := d.moves(groups, day, span)
+		for {
+			g, p := Scan(groups, all, max(usual, d.Usual)*float64(span), limit)
+			if g < 0 {
+				break
+			}
+			d.gather(r, RollUp{ID: d.NextID, Group: g, Day: day, Until: day + int32(d.cfg.RollUpDays), P: p, Size: groups[g].Size}, span)
+			clear(groups)
+			all = d.moves(groups, day, span)
+		}
+	}
 	groups := make([]Group, d.Groups)
-	var tested, hit float64
-	count := func(b *Debtor, by int) {
-		if b.Tested <= day-lately || b.Tested == 0 || d.toldBy(b) > 0 {
-			return
-		}
-		m := 0
-		if b.Moved > day-lately && b.Moved != 0 {
-			m = 1
-		}
-		tested += float64(by)
-		hit += float64(by * m)
-		for _, g := range b.Groups {
-			groups[g].Size += by
-			groups[g].Moved += by * m
-		}
-	}
-	for i := range d.Debtors {
-		count(&d.Debtors[i], 1)
-	}
-	// As many looks as there are groups and, since windows overlap, five for
-	// each window of the year.
-	limit := d.cfg.RollUpRate * lately / (year * 5 * float64(max(1, d.Groups)))
-	for {
-		g, p := Scan(groups, max(usual, d.Usual), limit)
-		if g < 0 {
-			break
-		}
-		s := RollUp{ID: d.NextID, Group: g, Day: day, Until: day + int32(d.cfg.RollUpDays), P: p, Size: groups[g].Size}
-		d.NextID++
-		var since []int32
-		for i := range d.Debtors {
-			b := &d.Debtors[i]
-			if !slices.Contains(b.Groups, g) || d.toldBy(b) > 0 {
-				continue
-			}
-			count(b, -1)
-			if b.Moved > day-lately && b.Moved != 0 {
-				s.Members = append(s.Members, i)
-				since = append(since, b.Since)
-			}
-		}
-		slices.Sort(since)
-		s.Since = since[len(since)/2]
-		d.RollUps = append(d.RollUps, s)
-		r.RollUps = append(r.RollUps, s)
-		for i := range r.Findings {
-			f := &r.Findings[i]
-			if (f.Kind == Late || f.Kind == Overdue) && f.RollUp == 0 && slices.Contains(d.Debtors[f.Debtor].Groups, g) {
-				f.RollUp = s.ID
-			}
-		}
-		for _, i := range s.Members {
-			d.change(&d.Debtors[i], d.Debtors[i].Since)
-		}
-	}
-	if tested > 0 {
-		d.Usual += (hit/tested - d.Usual) / usualDays
+	if all := d.moves(groups, day, 1); all.Size > 0 {
+		d.Usual += (float64(all.Moved)/float64(all.Size) - d.Usual) / usualDays
 	}
 }
 
-const (
-	usual     = 0.02 // share of debtors that look late in 28 days by chance alone, at least
-	usualDays = 90   // days over which the usual share is averaged
-)
+// moves counts in groups, and returns over all, the debtors tested lately and
+// those of them that began to look late within span days. Those whose lateness
+// a roll-up tells are passed over.
+func (d *Detector) moves(groups []Group, day, span int32) Group {
+	var all Group
+	for i := range d.Debtors {
+		b := &d.Debtors[i]
+		if b.Tested == 0 || b.Tested <= day-lately || d.toldBy(b) > 0 {
+			continue
+		}
+		all.Size++
+		moved := 0
+		if b.Moved != 0 && b.Moved > day-span {
+			moved = 1
+		}
+		all.Moved += moved
+		for _, g := range b.Groups {
+			groups[g].Size++
+			groups[g].Moved += moved
+		}
+	}
+	return all
+}
+
+// gather opens the roll-up s of the debtors of its group that moved within
+// span days, and adds it to r.
+func (d *Detector) gather(r *Report, s RollUp, span int32) {
+	var since []int32
+	for i := range d.Debtors {
+		b := &d.Debtors[i]
+		if b.Moved != 0 && b.Moved > s.Day-span && slices.Contains(b.Groups, s.Group) && d.toldBy(b) == 0 {
+			s.Members = append(s.Members, i)
+			since = append(since, b.Since)
+		}
+	}
+	slices.Sort(since)
+	s.Since = since[len(since)/2]
+	for i := range r.Findings {
+		f := &r.Findings[i]
+		if (f.Kind == Late || f.Kind == Overdue) && f.RollUp == 0 && slices.Contains(d.Debtors[f.Debtor].Groups, s.Group) {
+			f.RollUp = s.ID
+		}
+	}
+	for _, i := range s.Members {
+		d.change(&d.Debtors[i], d.Debtors[i].Since)
+	}
+	d.NextID++
+	d.RollUps = append(d.RollUps, s)
+	r.RollUps = append(r.RollUps, s)
+}
 
 // settle remembers that f was told: one invoice is overdue once, and a change
 // is the habit from then on.

@@ -33,8 +33,9 @@ type Batch struct {
 
 const (
 	year  = 365      // days over which the rate is held
-	spend = 1.0 / 30 // share of what is left that a day may use
+	spend = 1.0 / 15 // share of what is left that a day may use
 	steps = 3        // discoveries after which the critical value of a day stops rising
+	free  = 3        // discoveries that are reckoned with before any is made
 )
 
 // Test stores in found the indices of the p-values discovered on day, most
@@ -73,7 +74,7 @@ func (s *Stream) Test(found []int, day int32, p []float64, fdr float64) ([]int, 
 // batch is charged its level times the most that one false discovery of it
 // could weigh among all.
 func (s *Stream) level(day int32, fdr float64) float64 {
-	var all float64
+	all := float64(free)
 	for _, b := range s.Days {
 		all += b.Found
 	}

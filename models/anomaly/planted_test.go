@@ -3,6 +3,7 @@ package anomaly
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 )
@@ -17,7 +18,7 @@ type plan struct {
 	from, to      int     // days between which changes begin
 	outliers      float64 // share of payments that are ten days late once
 	groups        int     // sector × region cells; debtor i is in cell i mod groups
-	shocked       float64 // share of cell 0 that moves at once, on day from
+	shocked       float64 // share of cell 0 that moves at once, on day from, and nobody else in it
 	shock         float64 // by this many days
 }
 
@@ -32,16 +33,37 @@ type played struct {
 // outcome is what the Detector made of a book.
 type outcome struct {
 	plan
-	book              []played
-	falseAlerts       float64
-	trueAlerts        float64
-	exposure          float64     // debtor-years without a planted change
-	foundAfter        map[int]int // by debtor: shifted invoices paid when found, the paid one included
-	due               map[int]int // by debtor: shifted invoices paid by the end
-	rollUps           []RollUp
-	memberAlerts      int
-	memberAlertsToldB int
-	byKind            [Kinds]int
+	book        []played
+	falseAlerts float64
+	trueAlerts  float64
+	exposure    float64     // debtor-years without a planted change
+	foundAfter  map[int]int // by debtor: shifted invoices paid when found, the paid one included
+	due         map[int]int // by debtor: shifted invoices paid by the end
+	rollUps     []RollUp
+	alerts      []alerted // of members of the shocked cell
+	byKind      [Kinds]int
+}
+
+// alerted is one finding on a member of the shocked cell.
+type alerted struct {
+	debtor, day int
+	told        bool // by a roll-up
+}
+
+// replaced returns the share of findings on members of the first roll-up that
+// it replaces: told by it, or told before it of one of its members.
+func (o outcome) replaced() float64 {
+	if len(o.rollUps) == 0 {
+		return 0
+	}
+	var all, by float64
+	for _, a := range o.alerts {
+		all++
+		if a.told || slices.Contains(o.rollUps[0].Members, a.debtor) {
+			by++
+		}
+	}
+	return by / all
 }
 
 // play runs a Detector over the book of plan p with the given seed.
@@ -66,10 +88,10 @@ func play(tb testing.TB, p plan, seed uint64, cfg Config) outcome {
 		if p.groups > 0 {
 			groups = []int{i % p.groups}
 		}
-		if r.Float64() < p.planted {
+		if r.Float64() < p.planted && (p.shocked == 0 || i%p.groups != 0) {
 			b.at, b.shift = p.from+r.IntN(p.to-p.from), p.shift
 		}
-		if p.groups > 0 && i%p.groups == 0 && r.Float64() < p.shocked {
+		if p.groups > 0 && i%p.groups == 0 && float64(i) < p.shocked*float64(p.debtors) {
 			b.at, b.shift = p.from, p.shock
 		}
 		d.AddDebtor(0, groups...)
@@ -123,10 +145,7 @@ func play(tb testing.TB, p plan, seed uint64, cfg Config) outcome {
 				b.told = true
 			}
 			if p.groups > 0 && f.Debtor%p.groups == 0 {
-				out.memberAlerts++
-				if f.RollUp != 0 {
-					out.memberAlertsToldB++
-				}
+				out.alerts = append(out.alerts, alerted{f.Debtor, day, f.RollUp != 0})
 			}
 		}
 		for _, e := range pay[day] {
@@ -162,7 +181,6 @@ func (o outcome) within(n int) float64 {
 	return found / all
 }
 
-
 func TestPlantedWeekly(t *testing.T) {
 	p := plan{debtors: 400, days: 300, gap: 7, noise: 0.5, shift: 2, planted: 0.1, from: 120, to: 270}
 	o := play(t, p, 1, DefaultConfig())
@@ -171,5 +189,17 @@ func TestPlantedWeekly(t *testing.T) {
 	}
 	if got := o.falseAlerts / o.exposure; got > 0.05 {
 		t.Errorf("false alerts per debtor-year: %.3f, want 0.05", got)
+	}
+}
+
+func TestShock(t *testing.T) {
+	for seed := range uint64(4) {
+		p := plan{debtors: 2000, days: 330, gap: 7, noise: 0.5, shift: 2, planted: 0.1, from: 200, to: 300, groups: 40, shocked: .3, shock: 4}
+		o := play(t, p, seed, DefaultConfig())
+		for _, r := range o.rollUps {
+			r.Members = r.Members[:len(r.Members):len(r.Members)]
+			t.Logf("%+v", r)
+		}
+		t.Logf("member alerts %d replaced %.2f; false %v within %v", len(o.alerts), o.replaced(), o.byKind, o.within(3))
 	}
 }

@@ -56,7 +56,8 @@ func learn(before Prior, book [][]Point, profile []int, profiles int) Prior {
 			fits = append(fits, fitAlone(&out, points, profile[i]))
 		}
 	}
-	if len(fits) < 20 {
+	// The first to have paid enough are the quick ones; wait for the others.
+	if len(fits) < 20 || len(fits) < len(book)/2 {
 		return out
 	}
 	out.scales(fits)
@@ -160,16 +161,16 @@ func (p *Prior) scales(fits []alone) {
 	mean, variance := stat.MeanVariance(logs, nil)
 	between := variance - stat.Mean(extra, nil)
 	if between <= 0 {
-		p.DF = maxDF
+		p.DF = min(maxDF, float64(len(fits)))
 		p.Scale = math.Exp(mean / 2)
 		return
 	}
 	h := inverseTrigamma(between)
-	p.DF = min(max(1, 2*h), maxDF)
+	p.DF = min(max(1, 2*h), maxDF, float64(len(fits)))
 	p.Scale = max(minScale, math.Exp((mean+mathext.Digamma(h)-math.Log(h))/2))
 }
 
-const maxDF = 60 // the book's scale is never worth more payments than this
+const maxDF = 1000 // the scale of a book is never worth more payments than this
 
 // trigamma returns the derivative of the digamma function.
 func trigamma(x float64) float64 { return mathext.Zeta(2, x) }

@@ -14,23 +14,30 @@ type Group struct {
 }
 
 // Scan returns the group in which more debtors moved at once than chance
-// explains, the most marked of them, with the probability of seeing as many in
-// any one group; -1 where there is none below limit.
+// explains, the most marked of them, with the probability of as many in that
+// group alone; -1 where there is none below limit. All holds every debtor
+// tested lately, each once; groups may overlap and nest.
 //
-// share is the part of debtors that move where nothing happened. A group must
-// hold at least five that moved and exceed share by at least ten points, so
-// that a slight difference in a large group is not called a shock. Markedness
-// is the likelihood ratio of Kulldorff (1997), doi:10.1080/03610929708831995,
-// which prefers the group that holds the shock to those that contain it.
-func Scan(groups []Group, share, limit float64) (group int, p float64) {
+// What chance explains is the share that moved outside the group, or usual
+// where that is more, or where little lies outside. A group must hold at least
+// five that moved and exceed it by ten points, so that a slight difference in
+// a large group is not called a shock. Markedness is the likelihood ratio of
+// Kulldorff (1997), doi:10.1080/03610929708831995, which prefers the group
+// that holds the shock to those that contain it.
+func Scan(groups []Group, all Group, usual, limit float64) (group int, p float64) {
 	group, p = -1, 1
 	var best float64
 	for i, g := range groups {
-		n, c := float64(g.Size), float64(g.Moved)
-		if g.Moved < 5 || c/n < share+0.1 {
+		if g.Moved < 5 {
 			continue
 		}
-		// P(X ≥ c) of a binomial is the regularised incomplete beta function.
+		n, c, share := float64(g.Size), float64(g.Moved), usual
+		if rest := float64(all.Size - g.Size); rest >= n {
+			share = max(share, (float64(all.Moved-g.Moved)+1)/(rest+1))
+		}
+		if c/n < share+0.1 {
+			continue
+		}
 		q := distuv.Binomial{N: n, P: share}.Survival(c - 1)
 		if q > limit {
 			continue
