@@ -443,7 +443,10 @@ var (
 	strengths  = []float64{0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 1024}
 	bandwidths = []float64{0, 0.5, 1, 1.5, 2, 3, 4, 6}
 	dailies    = []float64{0, 0.25, 0.5, 0.75, 0.9, 1}
-	tilts      = []float64{0.5, 1}
+	// Of debtors' own hours: nobody is taken to be so like the others that
+	// thirty openings at an unusual hour count for nothing.
+	ownStrengths = strengths[:7]
+	tilts        = []float64{0.5, 1}
 )
 
 // pool fits the curves of units in place, with the one strength and smoothing
@@ -670,7 +673,7 @@ func (f *fitter) choose() {
 	m := f.m
 	best := score()
 	for range 2 {
-		best = along(strengths, &m.Strength, best, score)
+		best = along(ownStrengths, &m.Strength, best, score)
 		best = along(tilts, &m.Tilt, best, score)
 		best = along(bandwidths, &m.Bandwidth, best, score)
 		best = along(dailies, &m.Daily, best, score)

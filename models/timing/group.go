@@ -147,7 +147,7 @@ func (f *fitter) group() {
 		f.draft(learn, g)
 		at := mean()
 		at = along(heats, &m.GroupHeat, at, mean)
-		along(strengths, &m.Strength, at, mean)
+		along(ownStrengths, &m.Strength, at, mean)
 		dst, sum, _ := score(heldOut)
 		if sum <= bestSum {
 			break
