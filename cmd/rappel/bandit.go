@@ -75,11 +75,6 @@ Learners: ` + strings.Join(bandit.Learners(), ", ") + `.`,
 	f.IntVar(&o.shuffles, "shuffles", 10, "orders of the rows; the loss is their mean")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the orders and of the draws")
 	f.BoolVar(&o.json, "json", false, "print JSON")
-	for _, name := range []string{"input", "label"} {
-		if err := c.MarkFlagRequired(name); err != nil {
-			panic(err) // the flag is declared above
-		}
-	}
 	return c
 }
 
@@ -93,11 +88,8 @@ type replayed struct {
 }
 
 func (o *replayOptions) run(ctx context.Context, out io.Writer) error {
-	if o.shuffles < 1 {
-		return fmt.Errorf("--shuffles %d: must be at least 1", o.shuffles)
-	}
-	if len(o.learners) == 0 {
-		return errors.New("--learner: none given")
+	if err := o.check(); err != nil {
+		return usage(err)
 	}
 	records, err := readRecords(o.input)
 	if err != nil {
@@ -109,7 +101,7 @@ func (o *replayOptions) run(ctx context.Context, out io.Writer) error {
 	}
 	answer := make([]replayed, 0, len(o.learners))
 	for _, learner := range o.learners {
-		r, err := o.replay(ctx, examples, strings.TrimSpace(learner))
+		r, err := o.replay(ctx, examples, learner)
 		if err != nil {
 			return err
 		}
@@ -124,6 +116,25 @@ func (o *replayOptions) run(ctx context.Context, out io.Writer) error {
 		fmt.Fprintf(w, "%s\t%.4f\t%.4f\t%.1f\t\n", r.Learner, r.LossMean, r.LossSD, r.Seconds)
 	}
 	return w.Flush()
+}
+
+func (o *replayOptions) check() error {
+	switch {
+	case o.input == "":
+		return errors.New("--input is needed: a CSV file")
+	case o.label == "":
+		return errors.New("--label is needed: the label column, by name or by number from 1")
+	case o.shuffles < 1:
+		return fmt.Errorf("--shuffles %d: must be at least 1", o.shuffles)
+	case len(o.learners) == 0:
+		return errors.New("--learner: none given")
+	}
+	for _, name := range o.learners {
+		if _, err := bandit.NewLearner(name, 0, 0); err != nil {
+			return fmt.Errorf("--learner: %w", err)
+		}
+	}
+	return nil
 }
 
 // replay plays all shuffles of one learner, as many at once as there are cores.

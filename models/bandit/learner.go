@@ -224,7 +224,7 @@ func (l *pooledLearner) Reward(t Ticket, reward float64) {
 	l.refresh()
 }
 
-// refresh publishes a posterior whenever a twentieth was added, and tunes it
+// refresh publishes a posterior whenever a tenth was added, and tunes it
 // whenever the rewards have doubled.
 func (l *pooledLearner) refresh() {
 	mass := l.pool.mass
@@ -232,7 +232,7 @@ func (l *pooledLearner) refresh() {
 	case l.rewards >= max(32, l.tuned+l.tuned):
 		l.tuned, l.solved = l.rewards, mass
 		l.pool.Tune(3)
-	case mass >= l.solved+max(1, l.solved/20):
+	case mass >= l.solved+max(1, l.solved/10):
 		l.solved = mass
 		l.pool.Solve()
 	}

@@ -236,6 +236,13 @@ func (p *Pooled) solve() (*Posterior, moments, bool) {
 // eliminate factors M = A_uu + σ²/τ² of the deviating positions sub of g.
 func eliminate(g *group, l layout, sub []int, variance []float64, noise float64) (message, bool) {
 	q, n := len(sub), l.p
+	out := message{make([]float64, q*n), make([]float64, q), make([]float64, q*q)}
+	if g.mass == 0 {
+		for i, v := range variance {
+			out.inverse[i*q+i] = v / noise
+		}
+		return out, true
+	}
 	m := make([]float64, q*q)
 	for i, d := range sub {
 		for k, e := range sub {
@@ -246,7 +253,6 @@ func eliminate(g *group, l layout, sub []int, variance []float64, noise float64)
 	if !cholesky(m, q) {
 		return message{}, false
 	}
-	out := message{make([]float64, q*n), make([]float64, q), make([]float64, q*q)}
 	invert(out.inverse, m, q)
 	for i := range sub {
 		for k, e := range sub {

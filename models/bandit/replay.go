@@ -178,6 +178,9 @@ func standardised(cells []string) ([]float64, bool) {
 		squares += float64(out[i] * out[i])
 	}
 	sd := math.Sqrt(squares / n)
+	if math.IsInf(mean, 0) || math.IsInf(sd, 0) {
+		return nil, false // beyond what can be added up
+	}
 	if sd == 0 {
 		return nil, true
 	}
