@@ -305,6 +305,10 @@ func (p *policy) clone(target []float64) *ope.Log {
 // fit cross-fits a reward model, per action where the whole policy is given or
 // can be recovered, of the reward under the policy otherwise.
 func (p *policy) fit(o *logOptions, f *frame, whole *ope.Features) error {
+	support, err := p.log.Support(o.config().Gate)
+	if err != nil || !support.Supported && !o.force {
+		return err // a log that is going to be refused needs no model
+	}
 	features := ope.Features{X: f.design(o.context)}
 	kind := "of the reward under the target"
 	if whole == nil && len(o.context) > 0 {
@@ -320,6 +324,10 @@ func (p *policy) fit(o *logOptions, f *frame, whole *ope.Features) error {
 	cfg := ope.DefaultRewardConfig()
 	cfg.Family, cfg.Seed = ope.Family(o.rewardModel), o.seed
 	model, err := p.log.FitModel(features, cfg)
+	if errors.Is(err, ope.ErrEmpty) { // forced, and the target never does what was logged
+		p.model = "none"
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -330,14 +338,23 @@ func (p *policy) fit(o *logOptions, f *frame, whole *ope.Features) error {
 // slice evaluates the policy on the rows of each value of a column.
 func (p *policy) slice(f *frame, column string, cfg ope.Config) ([]logSlice, error) {
 	level, names := levels(f.texts[column], true)
+	if len(names) > 200 {
+		return nil, fmt.Errorf("%d different values are too many to split by", len(names))
+	}
 	rows := make([][]int, len(names))
 	for i, k := range level {
 		rows[k] = append(rows[k], i)
 	}
 	cfg.Interval, cfg.Looks = ope.Delta, 1
-	cfg.Estimators = []string{ope.DR}
-	if p.log.Censoring != nil {
+	switch {
+	case p.log.Censoring != nil && p.log.Q != nil:
 		cfg.Estimators = []string{ope.IPCWDR}
+	case p.log.Censoring != nil:
+		cfg.Estimators = []string{ope.IPCWIPS}
+	case p.log.Q != nil:
+		cfg.Estimators = []string{ope.DR}
+	default:
+		cfg.Estimators = []string{ope.SNIPS}
 	}
 	var out []logSlice
 	for k, name := range names {

@@ -78,9 +78,9 @@ func TestRidgeRecoversALine(t *testing.T) {
 
 func TestRewardModelRefuses(t *testing.T) {
 	cfg := ope.DefaultRewardConfig()
-	few := &ope.RewardData{Reward: []float64{1, 0, 1}}
+	few := &ope.RewardData{Reward: []float64{1, 0, 1}, Cluster: []int{4, 4, 4}}
 	if _, err := ope.FitReward(few, cfg); err == nil {
-		t.Error("three rows in five folds: accepted")
+		t.Error("one cluster: accepted")
 	}
 	none := &ope.RewardData{Reward: make([]float64, 10), Weight: make([]float64, 10)}
 	if _, err := ope.FitReward(none, cfg); !errors.Is(err, ope.ErrEmpty) {

@@ -20,7 +20,7 @@ const (
 // RewardConfig says how a reward model is fitted.
 type RewardConfig struct {
 	Family Family
-	Folds  int // parts of the log; each is predicted by a model of the others
+	Folds  int // parts of the log, no more than clusters; each is predicted by a model of the others
 	Seed   uint64
 }
 
@@ -53,8 +53,8 @@ type RewardModel struct {
 // FitReward fits a cross-fitted reward model. Columns are standardised; an
 // action's own level is drawn towards the common one by the same penalty, so a
 // rarely tried action is not believed on two rows. It returns an error when no
-// row has weight, or when there are fewer clusters than folds, and panics when
-// lengths disagree.
+// row has weight, or when there is one cluster only, and panics when lengths
+// disagree.
 //
 // See Chernozhukov et al. (2018), doi:10.1111/ectj.12097, for cross-fitting.
 func FitReward(data *RewardData, cfg RewardConfig) (*RewardModel, error) {
@@ -85,18 +85,19 @@ func FitReward(data *RewardData, cfg RewardConfig) (*RewardModel, error) {
 	// Whole clusters go to a fold, in random order.
 	l := Log{Reward: data.Reward, Cluster: data.Cluster}
 	of, units := l.units()
-	if units < cfg.Folds {
-		return nil, fmt.Errorf("ope: %d clusters cannot be split into %d folds", units, cfg.Folds)
+	if units < 2 {
+		return nil, fmt.Errorf("ope: a reward model is fitted and tested on different clusters, and there is %d", units)
 	}
+	folds := min(cfg.Folds, units)
 	order := rand.New(rand.NewPCG(cfg.Seed, 0)).Perm(units)
 	m.fold = make([]int, n)
 	for i, u := range of {
-		m.fold[i] = order[u] % cfg.Folds
+		m.fold[i] = order[u] % folds
 	}
 
-	m.beta = make([][]float64, cfg.Folds)
+	m.beta = make([][]float64, folds)
 	d := newDesign(data)
-	moments := make([]normal, cfg.Folds)
+	moments := make([]normal, folds)
 	for f := range moments {
 		moments[f] = newNormal(d.p)
 	}
@@ -112,7 +113,7 @@ func FitReward(data *RewardData, cfg RewardConfig) (*RewardModel, error) {
 	}
 	best := math.Inf(1)
 	for _, penalty := range []float64{0.1, 1, 10, 100, 1000, 10_000} {
-		beta := make([][]float64, cfg.Folds)
+		beta := make([][]float64, folds)
 		loss := 0.0
 		for f, held := range moments {
 			rest := newNormal(d.p)

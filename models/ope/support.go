@@ -39,6 +39,16 @@ type SupportError struct{ Support Support }
 
 func (e *SupportError) Error() string { return "ope: " + e.Support.Reason }
 
+// Support measures how well the log speaks about its target, before any model
+// is fitted.
+func (l *Log) Support(gate Gate) (Support, error) {
+	if err := l.validate(); err != nil {
+		return Support{}, err
+	}
+	_, m := l.units()
+	return l.support(gate, m), nil
+}
+
 // support measures the log against the gate.
 func (l *Log) support(gate Gate, clusters int) Support {
 	// first and second moments of the row weight a and of a·ratio
