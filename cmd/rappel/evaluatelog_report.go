@@ -51,20 +51,23 @@ type chart struct {
 	Texts         []caption
 }
 
-type box struct{ X, Y, W, H float64 }
-type segment struct {
-	X1, Y1, X2, Y2 float64
-	Class          string
-}
-type dot struct {
-	X, Y  float64
-	Title string
-}
-type polygon struct{ Points, Class string }
-type caption struct {
-	X, Y         float64
-	Anchor, Text string
-}
+// The parts of a chart. Class names a style of the page.
+type (
+	box     struct{ X, Y, W, H float64 }
+	segment struct {
+		X1, Y1, X2, Y2 float64
+		Class          string
+	}
+	dot struct {
+		X, Y  float64
+		Title string
+	}
+	polygon struct{ Points, Class string }
+	caption struct {
+		X, Y         float64
+		Anchor, Text string
+	}
+)
 
 // bar is one labelled interval of a forest chart.
 type bar struct {

@@ -1,6 +1,7 @@
 package ope
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -32,7 +33,7 @@ type Uplift struct {
 
 // ErrArms means a trial without at least two debtors more in each arm than
 // columns of Before.
-var ErrArms = fmt.Errorf("ope: each arm needs more debtors than there are columns to adjust for, plus two")
+var ErrArms = errors.New("ope: each arm needs more debtors than there are columns to adjust for, plus two")
 
 // MeasureUplift estimates treatment minus control. Each arm gets its own
 // regression of the outcome on Before, centred on everybody (Lin 2013,
