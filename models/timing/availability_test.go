@@ -248,3 +248,12 @@ func BenchmarkNoticedWithin(b *testing.B) {
 		NoticedWithin(dst, &avail, speed, slots, 48)
 	}
 }
+
+func BenchmarkFit(b *testing.B) {
+	rows, _ := population(1, 1500, 20)
+	for b.Loop() {
+		if _, err := Fit(rows, DefaultOptions(4)); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

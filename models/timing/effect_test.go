@@ -35,7 +35,7 @@ func TestHoursThatDoNotMatterAreNotClaimed(t *testing.T) {
 	byProfile := 0
 	for s := range uint64(sets) {
 		opt.Seed = s
-		all, by, err := HoursMatter(book(rand.New(rand.NewPCG(s, 3)), 40, 8, 0, 0), 10, opt)
+		all, by, err := HoursMatter(book(rand.New(rand.NewPCG(s, 3)), 20, 8, 0, 0), 10, opt)
 		if err != nil {
 			t.Fatal(err)
 		}
