@@ -163,7 +163,7 @@ func (o *logOptions) config() ope.Config {
 	return cfg
 }
 
-// answer evaluates the target, compares it and splits it. Where the gate
+// answer evaluates the target, compares it with --against and splits it. Where the gate
 // refuses it returns the support alone, and the *ope.SupportError.
 func (o *logOptions) answer(f *frame) (*logAnswer, error) {
 	cfg := o.config()
@@ -171,7 +171,11 @@ func (o *logOptions) answer(f *frame) (*logAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	rep, err := ope.Evaluate(target.log, cfg)
+	champion, err := o.champion(f, target)
+	if err != nil {
+		return nil, fmt.Errorf("against %s: %w", strings.Join(o.against, ","), err)
+	}
+	rep, err := ope.Compare(target.log, champion.log, cfg)
 	a := &logAnswer{
 		Input: o.input, Target: strings.Join(o.target, ","), Level: o.level, RewardModel: target.model,
 		Rows: rep.Support.Rows, Clusters: rep.Support.Clusters,
@@ -183,10 +187,11 @@ func (o *logOptions) answer(f *frame) (*logAnswer, error) {
 	if err != nil {
 		return a, err
 	}
-	a.sequence(rep.Sequence, target.log)
-
-	if a.Comparison, err = o.compare(f, target, cfg); err != nil {
-		return nil, err
+	lo, hi := rewardRange(target.log)
+	a.Sequence = sequenceOf(rep.Sequence, lo, hi)
+	a.Comparison = &logComparison{
+		Against: strings.Join(o.against, ","), Reason: rep.ChampionSupport.Reason,
+		Estimates: estimatesOf(rep.Differences, true), Sequence: sequenceOf(rep.DifferenceSequence, lo-hi, hi-lo),
 	}
 	for _, column := range o.slices {
 		split, err := target.slice(f, column, cfg)
@@ -198,35 +203,23 @@ func (o *logOptions) answer(f *frame) (*logAnswer, error) {
 	return a, nil
 }
 
-// compare returns the paired difference to --against.
-func (o *logOptions) compare(f *frame, target *policy, cfg ope.Config) (*logComparison, error) {
-	var champion *policy
-	var err error
+// champion returns the policy of --against.
+func (o *logOptions) champion(f *frame, target *policy) (*policy, error) {
 	if slices.Equal(o.against, []string{"logged"}) {
-		champion = &policy{log: target.clone(f.numbers[o.propensity])}
-		err = champion.fit(o, f, nil)
-	} else {
-		q := o.q
-		if len(o.against) != len(o.target) || len(o.target) == 1 {
-			q = nil // the given prediction under the target is not one under this policy
+		// At ratio 1 every estimator is the mean reward, whatever the model.
+		l := *target.log
+		l.Target = f.numbers[o.propensity]
+		if l.Q != nil {
+			l.Q = make([]float64, f.rows)
+			l.V = l.Q
 		}
-		champion, err = o.policy(f, o.against, q)
+		return &policy{log: &l}, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("against %s: %w", strings.Join(o.against, ","), err)
+	q := o.q
+	if len(o.against) != len(o.target) || len(o.target) == 1 {
+		q = nil // the given prediction under the target is not one under this policy
 	}
-	c := &logComparison{Against: strings.Join(o.against, ",")}
-	if cfg.Estimators = slices.DeleteFunc(slices.Clone(cfg.Estimators), ope.Biased); len(cfg.Estimators) == 0 {
-		cfg.Estimators = nil // all that a comparison can rest on
-	}
-	rep, err := ope.Compare(target.log, champion.log, cfg)
-	var refused *ope.SupportError
-	if errors.As(err, &refused) {
-		c.Reason = refused.Support.Reason
-		return c, nil
-	}
-	c.Estimates = estimatesOf(rep.Estimates, true)
-	return c, err
+	return o.policy(f, o.against, q)
 }
 
 // policy is one policy on the log, with its reward model.
@@ -292,14 +285,6 @@ func (o *logOptions) policy(f *frame, target, q []string) (*policy, error) {
 		}
 	}
 	return p, nil
-}
-
-// clone returns the log for another policy that plays the logged actions with
-// the given probabilities.
-func (p *policy) clone(target []float64) *ope.Log {
-	l := *p.log
-	l.Target, l.Q, l.V = target, nil, nil
-	return &l
 }
 
 // fit cross-fits a reward model, per action where the whole policy is given or
@@ -431,6 +416,7 @@ type logComparison struct {
 	Against   string        `json:"against"`
 	Reason    string        `json:"reason,omitempty"`
 	Estimates []logEstimate `json:"estimates"`
+	Sequence  *logSequence  `json:"sequence,omitempty"`
 }
 
 type logSlice struct {
@@ -457,22 +443,32 @@ func estimatesOf(in []ope.Estimate, compared bool) []logEstimate {
 	return out
 }
 
-// sequence takes over the looks, within the range of the rewards seen: a mean
-// of rewards lies there, also before the sequence says anything.
-func (a *logAnswer) sequence(looks []ope.Look, l *ope.Log) {
-	lo, hi := math.Inf(1), math.Inf(-1)
+// rewardRange returns the least and the greatest complete reward.
+func rewardRange(l *ope.Log) (lo, hi float64) {
+	lo, hi = math.Inf(1), math.Inf(-1)
 	for i, r := range l.Reward {
 		if l.Censoring == nil || l.Censoring.Complete[i] {
 			lo, hi = min(lo, r), max(hi, r)
 		}
 	}
-	a.Sequence = &logSequence{}
-	for _, k := range looks {
-		a.Sequence.Informed = !math.IsInf(k.Hi, 1)
-		k.Lo, k.Hi = max(k.Lo, lo), min(k.Hi, hi)
-		a.Sequence.Looks = append(a.Sequence.Looks, logLook{k.Units, number(k.Value), number(k.Lo), number(k.Hi), a.Sequence.Informed})
-		a.Sequence.Lo, a.Sequence.Hi = number(k.Lo), number(k.Hi)
+	return lo, hi
+}
+
+// sequenceOf takes over the looks, within the range in which a mean of rewards
+// seen must lie, also before the sequence says anything. It is nil without
+// looks.
+func sequenceOf(looks []ope.Look, lo, hi float64) *logSequence {
+	if len(looks) == 0 {
+		return nil
 	}
+	s := &logSequence{}
+	for _, k := range looks {
+		s.Informed = !math.IsInf(k.Hi, 1)
+		k.Lo, k.Hi = max(k.Lo, lo), min(k.Hi, hi)
+		s.Lo, s.Hi = number(k.Lo), number(k.Hi)
+		s.Looks = append(s.Looks, logLook{k.Units, number(k.Value), s.Lo, s.Hi, s.Informed})
+	}
+	return s
 }
 
 func (a *logAnswer) json(out io.Writer) error {
@@ -521,6 +517,10 @@ func (a *logAnswer) text(out io.Writer) error {
 		line("difference to %s %s", c.Against, c.Reason)
 		if len(c.Estimates) > 0 {
 			table(c.Estimates, "P(better)")
+		}
+		if s := c.Sequence; s != nil && s.Informed {
+			line("")
+			line("watched at any time: %.6g to %.6g", float64(s.Lo), float64(s.Hi))
 		}
 	}
 	if len(a.Slices) > 0 {

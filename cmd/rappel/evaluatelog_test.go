@@ -150,8 +150,8 @@ func TestEvaluateLogReportStandsAlone(t *testing.T) {
 			t.Errorf("the report asks for something outside: %s", outside)
 		}
 	}
-	if n := bytes.Count(page, []byte("<svg")); n != 5 {
-		t.Errorf("%d charts, want values, difference, sequence, slices and ratios", n)
+	if n := bytes.Count(page, []byte("<svg")); n != 6 {
+		t.Errorf("%d charts, want values, difference, two sequences, slices and ratios", n)
 	}
 	if bytes.Contains(page, []byte("NaN")) || bytes.Contains(page, []byte("Inf")) {
 		t.Error("the report draws something that is no number")

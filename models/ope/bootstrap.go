@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	lane = 8 // columns resampled together: one cache line of float64
+	lane       = 8 // columns resampled together: one cache line of float64
+	narrowLane = 2 // columns resampled together where few are left
 
 	// maxUnits bounds the work of a replicate. Beyond it units are first
 	// joined at random into this many groups, which leaves the variance and
@@ -27,22 +28,42 @@ const (
 func (t *table) replicates(reps int, seed uint64) []float64 {
 	t = t.grouped(seed)
 	out := make([]float64, reps*t.p)
-	varying := t.varying(out, reps)
-	blocks := t.pack(varying)
+	columns := t.varying(out, reps)
+	var wide [][][lane]float64
+	var narrow [][][narrowLane]float64
+	rest := columns
+	for len(rest) > 2*narrowLane {
+		k := min(len(rest), lane)
+		wide = append(wide, make([][lane]float64, t.m))
+		t.pack(func(u, c int, x float64) { wide[len(wide)-1][u][c] = x }, rest[:k])
+		rest = rest[k:]
+	}
+	for len(rest) > 0 {
+		k := min(len(rest), narrowLane)
+		narrow = append(narrow, make([][narrowLane]float64, t.m))
+		t.pack(func(u, c int, x float64) { narrow[len(narrow)-1][u][c] = x }, rest[:k])
+		rest = rest[k:]
+	}
 
 	workers := min(runtime.GOMAXPROCS(0), reps)
 	var wg sync.WaitGroup
 	for k := range workers {
 		wg.Go(func() {
 			draws := make([]uint32, t.m)
+			sums := make([]float64, len(wide)*lane+len(narrow)*narrowLane)
 			for b := k; b < reps; b += workers {
 				draw(draws, seed, uint64(b))
-				for j, block := range blocks {
-					var sum [lane]float64
-					gather(&sum, block, draws)
-					for c := j * lane; c < min(len(varying), (j+1)*lane); c++ {
-						out[b*t.p+varying[c]] = sum[c-j*lane]
-					}
+				dst := sums
+				for _, block := range wide {
+					gather(dst[:lane], block, draws)
+					dst = dst[lane:]
+				}
+				for _, block := range narrow {
+					gatherNarrow(dst[:narrowLane], block, draws)
+					dst = dst[narrowLane:]
+				}
+				for j, c := range columns {
+					out[b*t.p+c] = sums[j]
 				}
 			}
 		})
@@ -66,8 +87,8 @@ func draw(dst []uint32, seed, replicate uint64) {
 	}
 }
 
-// gather adds the drawn rows of a block of lane columns to sum.
-func gather(sum *[lane]float64, block [][lane]float64, draws []uint32) {
+// gather stores the sums of the drawn rows of a block in sum.
+func gather(sum []float64, block [][lane]float64, draws []uint32) {
 	var s0, s1, s2, s3, s4, s5, s6, s7 float64
 	for _, u := range draws {
 		row := &block[u]
@@ -80,7 +101,18 @@ func gather(sum *[lane]float64, block [][lane]float64, draws []uint32) {
 		s6 += row[6]
 		s7 += row[7]
 	}
-	*sum = [lane]float64{s0, s1, s2, s3, s4, s5, s6, s7}
+	sum[0], sum[1], sum[2], sum[3], sum[4], sum[5], sum[6], sum[7] = s0, s1, s2, s3, s4, s5, s6, s7
+}
+
+// gatherNarrow is gather for a block of narrowLane columns.
+func gatherNarrow(sum []float64, block [][narrowLane]float64, draws []uint32) {
+	var s0, s1 float64
+	for _, u := range draws {
+		row := &block[u]
+		s0 += row[0]
+		s1 += row[1]
+	}
+	sum[0], sum[1] = s0, s1
 }
 
 // varying returns the columns that differ between units. The others have the
@@ -103,19 +135,13 @@ func (t *table) varying(out []float64, reps int) []int {
 	return cols
 }
 
-// pack copies columns into blocks of lane, padded with zeros.
-func (t *table) pack(cols []int) [][][lane]float64 {
-	blocks := make([][][lane]float64, (len(cols)+lane-1)/lane)
-	for j := range blocks {
-		blocks[j] = make([][lane]float64, t.m)
-	}
-	for k, c := range cols {
-		block := blocks[k/lane]
-		for u := range t.m {
-			block[u][k%lane] = t.sum[u*t.p+c]
+// pack hands the values of columns to set, which stores them in a block.
+func (t *table) pack(set func(unit, k int, x float64), columns []int) {
+	for u := range t.m {
+		for k, c := range columns {
+			set(u, k, t.sum[u*t.p+c])
 		}
 	}
-	return blocks
 }
 
 // grouped returns a table of at most maxUnits units.

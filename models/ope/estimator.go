@@ -80,9 +80,14 @@ func newTable(l *Log) *table {
 	return t
 }
 
-// column adds a column given by row (already times the row's weight) and
-// returns its index.
+// column adds a column given by row (already times the row's weight), unless
+// it is there already, and returns its index.
 func (t *table) column(byRow []float64) int {
+	for c, have := range t.rows {
+		if slices.Equal(have, byRow) {
+			return c
+		}
+	}
 	t.rows = append(t.rows, byRow)
 	return len(t.rows) - 1
 }
@@ -193,20 +198,11 @@ func (t *table) add(l *Log, names []string) ([]estimator, error) {
 		}
 		return t.column(col)
 	}
-	once := func(build func() int) func() int {
-		c := -1
-		return func() int {
-			if c < 0 {
-				c = build()
-			}
-			return c
-		}
-	}
 	residual := func(i int) float64 { return l.Reward[i] - l.Q[i] }
-	w := once(func() int { return weighted(l.ratio) })
-	wr := once(func() int { return weighted(func(i int) float64 { return l.ratio(i) * l.Reward[i] }) })
-	v := once(func() int { return weighted(func(i int) float64 { return l.V[i] }) })
-	wres := once(func() int { return weighted(func(i int) float64 { return l.ratio(i) * residual(i) }) })
+	w := func() int { return weighted(l.ratio) }
+	wr := func() int { return weighted(func(i int) float64 { return l.ratio(i) * l.Reward[i] }) }
+	v := func() int { return weighted(func(i int) float64 { return l.V[i] }) }
+	wres := func() int { return weighted(func(i int) float64 { return l.ratio(i) * residual(i) }) }
 
 	var out []estimator
 	for _, name := range names {

@@ -81,74 +81,92 @@ type Estimate struct {
 	ProbabilityUp float64 // in a comparison: the probability that the challenger is better
 }
 
-// Report is the answer of [Evaluate].
+// Report is the answer of [Evaluate] and [Compare].
 type Report struct {
 	Support   Support
 	Forced    bool // the gate refused and Config.Force overruled it
 	Estimates []Estimate
 	Sequence  []Look // doubly robust where the log has Q and V; last at the end of the log
+
+	// Of a comparison only: the challenger less the champion.
+	ChampionSupport    Support
+	Differences        []Estimate // nil where the champion is not supported
+	DifferenceSequence []Look
 }
 
 // Evaluate estimates what the policy behind l.Target would have earned. It
 // returns a *SupportError, and a report with Support only, when the gate
 // refuses.
-func Evaluate(l *Log, cfg Config) (Report, error) {
-	return evaluate([]*Log{l}, cfg)
-}
+func Evaluate(l *Log, cfg Config) (Report, error) { return evaluate(l, nil, cfg) }
 
-// Compare estimates how much more the challenger would have earned than the
-// champion, pairing the two on every row: only Target, Q and V may differ
-// between the logs. Estimates and Sequence of the report are of the
-// difference; Support is the weaker of the two. Unless named in cfg, the
-// biased estimators are left out: a difference of two biases is no evidence.
+// Compare is Evaluate of the challenger that also estimates how much more it
+// would have earned than the champion, pairing the two on every row: only
+// Target, Q and V may differ between the logs. The biased estimators take no
+// part in differences: a difference of two biases is no evidence.
 func Compare(challenger, champion *Log, cfg Config) (Report, error) {
 	if len(challenger.Reward) != len(champion.Reward) {
 		panic("ope: two policies are compared on the same rows")
 	}
-	return evaluate([]*Log{challenger, champion}, cfg)
+	return evaluate(challenger, champion, cfg)
 }
 
-// evaluate reports on logs[0], less logs[1] where there are two.
-func evaluate(logs []*Log, cfg Config) (Report, error) {
+func evaluate(l, champion *Log, cfg Config) (Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return Report{}, err
 	}
-	for _, l := range logs {
-		if err := l.validate(); err != nil {
-			return Report{}, err
-		}
+	if err := l.validate(); err != nil {
+		return Report{}, err
 	}
 	names := cfg.Estimators
 	if names == nil {
-		names = logs[0].available()
-		if len(logs) == 2 {
-			names = slices.DeleteFunc(names, Biased)
-		}
+		names = l.available()
 	}
-
-	t := newTable(logs[0])
-	var rep Report
-	for k, l := range logs {
-		if s := l.support(cfg.Gate, t.m); k == 0 || s.ESS < rep.Support.ESS {
-			rep.Support = s
-		}
-	}
+	t := newTable(l)
+	rep := Report{Support: l.support(cfg.Gate, t.m)}
 	if !rep.Support.Supported {
 		if !cfg.Force {
 			return rep, &SupportError{rep.Support}
 		}
 		rep.Forced = true
 	}
+	if champion != nil {
+		if err := champion.validate(); err != nil {
+			return Report{}, err
+		}
+		if rep.ChampionSupport = champion.support(cfg.Gate, t.m); !rep.ChampionSupport.Supported && !cfg.Force {
+			champion = nil
+		}
+	}
 
-	watched := logs[0].watched(len(logs) == 2)
-	all, err := t.addAll(logs, append(slices.Clone(names), watched...))
+	values, err := t.add(l, names)
 	if err != nil {
 		return rep, err
 	}
+	watched, err := t.add(l, l.watched(SNIPS))
+	if err != nil {
+		return rep, err
+	}
+	var differences, watchedDifference []estimator
+	if champion != nil {
+		if differences, err = t.differences(l, champion, slices.DeleteFunc(slices.Clone(names), Biased)); err != nil {
+			return rep, err
+		}
+		if watchedDifference, err = t.differences(l, champion, l.watched(IPS)); err != nil {
+			return rep, err
+		}
+	}
 	t.seal()
-	estimators, sequence := all[:len(names)], all[len(names):]
-	rep.Estimates = t.estimates(logs, estimators, cfg)
-	rep.Sequence = t.watch(sequence[0].terms, sequence[len(sequence)-1].terms, 1-cfg.Level, cfg.Planned, cfg.Looks)
+
+	var drawn []float64
+	if cfg.Interval == BCa {
+		drawn = t.replicates(cfg.Replicates, cfg.Seed)
+	}
+	rep.Estimates = t.estimates(values, drawn, []*Log{l}, cfg)
+	rep.Sequence = t.watch(watched, cfg)
+	if champion != nil {
+		rep.Differences = t.estimates(differences, drawn, []*Log{l, champion}, cfg)
+		rep.DifferenceSequence = t.watch(watchedDifference, cfg)
+	}
 	return rep, nil
 }
 
@@ -161,57 +179,44 @@ func (l *Log) available() []string {
 	return slices.DeleteFunc(names, func(name string) bool { return l.Q == nil && needsModel(name) })
 }
 
-// watched returns the estimator of the confidence sequence, and after it the
-// one that shows what the rewards alone say. The first is centred as far as
-// the columns allow, so that ratios not seen yet are not mistaken for rewards
-// that will not come.
-func (l *Log) watched(pair bool) []string {
+// watched returns the estimator of the confidence sequence, and the one that
+// shows what the rewards alone say, plain where they are complete. The first
+// is centred as far as the columns allow, so that ratios not seen yet are not
+// mistaken for rewards that will not come.
+func (l *Log) watched(plain string) []string {
 	switch {
 	case l.Censoring != nil && l.Q != nil:
 		return []string{IPCWDR, IPCWIPS}
 	case l.Censoring != nil:
-		return []string{IPCWIPS}
-	case l.Q != nil && pair:
-		return []string{DR, IPS}
+		return []string{IPCWIPS, IPCWIPS}
 	case l.Q != nil:
-		return []string{DR, SNIPS}
-	case pair: // a difference of ratios is no ratio
-		return []string{IPS}
+		return []string{DR, plain}
 	default:
-		return []string{SNIPS}
+		return []string{plain, plain}
 	}
 }
 
-// addAll adds the named estimators of logs[0], less those of logs[1].
-func (t *table) addAll(logs []*Log, names []string) ([]estimator, error) {
-	first, err := t.add(logs[0], names)
-	if err != nil || len(logs) == 1 {
-		return first, err
+// differences adds the named estimators of the challenger less the champion.
+func (t *table) differences(challenger, champion *Log, names []string) ([]estimator, error) {
+	out, err := t.add(challenger, names)
+	if err != nil {
+		return nil, err
 	}
-	second, err := t.add(logs[1], names)
-	for k := range second {
-		first[k].terms = minus(first[k].terms, second[k].terms)
-		first[k].check = minus(first[k].check, second[k].check)
+	second, err := t.add(champion, names)
+	for k, e := range second {
+		for _, term := range e.terms {
+			term.sign = -term.sign
+			out[k].terms = append(out[k].terms, term)
+		}
 	}
-	return first, err
+	return out, err
 }
 
-func minus(a, b []term) []term {
-	for _, t := range b {
-		t.sign = -t.sign
-		a = append(a, t)
-	}
-	return a
-}
-
-// estimates puts intervals around the estimators' values.
-func (t *table) estimates(logs []*Log, estimators []estimator, cfg Config) []Estimate {
+// estimates puts intervals around the estimators' values. drawn holds the
+// bootstrap's column totals, and logs the policies that the estimators read.
+func (t *table) estimates(estimators []estimator, drawn []float64, logs []*Log, cfg Config) []Estimate {
 	total := t.totals(make([]float64, t.p))
 	influence := make([]float64, t.m)
-	var drawn []float64
-	if cfg.Interval == BCa {
-		drawn = t.replicates(cfg.Replicates, cfg.Seed)
-	}
 	reps := make([]float64, len(drawn)/t.p)
 
 	one := func(terms []term) Estimate {

@@ -83,13 +83,21 @@ func TestReplicatesOfManyColumns(t *testing.T) {
 	for range m {
 		l.Reward, l.Propensity, l.Target = append(l.Reward, 1), append(l.Propensity, 1), append(l.Target, 1)
 	}
+	for _, columns := range []int{1, 2, 4, 5, 8, 9, 12, 13, 20} {
+		manyColumns(t, l, columns)
+	}
+}
+
+func manyColumns(t *testing.T, l *Log, columns int) {
+	t.Helper()
+	m := len(l.Reward)
 	tb := newTable(l)
 	rng := rand.New(rand.NewPCG(1, 1))
 	base := make([]float64, m)
 	for i := range base {
 		base[i] = rng.Float64()
 	}
-	for c := range 20 {
+	for c := range columns {
 		col := make([]float64, m)
 		for i := range col {
 			col[i] = base[i] * float64(c+1)
@@ -100,10 +108,10 @@ func TestReplicatesOfManyColumns(t *testing.T) {
 	out := tb.replicates(100, 5)
 	for b := range 100 {
 		row := out[b*tb.p : (b+1)*tb.p]
-		if row[colWeight] != m {
+		if row[colWeight] != float64(m) {
 			t.Fatalf("replicate %d draws %v units", b, row[colWeight])
 		}
-		for c := range 20 { // all columns saw the same draws
+		for c := range columns { // all columns saw the same draws
 			if math.Abs(row[1+c]/row[1]-float64(c+1)) > 1e-12 {
 				t.Fatalf("replicate %d: column %d is %v, the first %v", b, c+1, row[1+c], row[1])
 			}
@@ -114,8 +122,8 @@ func TestReplicatesOfManyColumns(t *testing.T) {
 func TestHotPathsDoNotAllocate(t *testing.T) {
 	tb, terms := skewed(100, 3)
 	total, influence, draws := make([]float64, tb.p), make([]float64, tb.m), make([]uint32, tb.m)
-	block := tb.pack([]int{1})[0]
-	var sum [lane]float64
+	block, narrow := make([][lane]float64, tb.m), make([][narrowLane]float64, tb.m)
+	sum := make([]float64, lane)
 	score, weight := tb.scores(terms)
 	model, err := FitReward(&RewardData{X: mat.NewDense(100, 1, score), Reward: score}, DefaultRewardConfig())
 	if err != nil {
@@ -123,7 +131,8 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 	}
 	for name, f := range map[string]func(){
 		"draw":      func() { draw(draws, 1, 2) },
-		"gather":    func() { gather(&sum, block, draws) },
+		"gather":    func() { gather(sum, block, draws) },
+		"narrow":    func() { gatherNarrow(sum, narrow, draws) },
 		"totals":    func() { tb.totals(total) },
 		"value":     func() { value(terms, total) },
 		"influence": func() { tb.influence(influence, terms, total) },

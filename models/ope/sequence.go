@@ -79,14 +79,14 @@ func boundary(n, alpha float64, planned int) float64 {
 	return math.Sqrt(2 * (x + 1) / (n * x) * math.Log(math.Sqrt(x+1)/alpha))
 }
 
-// watch returns the sequence of an estimator at evenly spaced looks. Its terms
-// are either means, which are added up, or one ratio. A reward model makes
-// scores vary before any reward has; so no more units count as informed than
-// base shows, which sees the rewards themselves.
-func (t *table) watch(terms, base []term, alpha float64, planned, looks int) []Look {
-	score, weight := t.scores(terms)
-	plain, ratio := t.scores(base)
-	looks = min(looks, t.m)
+// watch returns the sequence of the first estimator at evenly spaced looks.
+// Its terms are either means, which are added up, or one ratio. A reward model
+// makes scores vary before any reward has; so no more units count as informed
+// than the second shows, which sees the rewards themselves.
+func (t *table) watch(pair []estimator, cfg Config) []Look {
+	score, weight := t.scores(pair[0].terms)
+	plain, ratio := t.scores(pair[1].terms)
+	alpha, planned, looks := 1-cfg.Level, cfg.Planned, min(cfg.Looks, t.m)
 	out := make([]Look, looks)
 	for k := range out {
 		n := (k + 1) * t.m / looks

@@ -367,14 +367,14 @@ func TestBernsteinHoldsOnSmallLogs(t *testing.T) {
 	}
 }
 
-// The challenger is better by construction; pairing finds it where two
-// separate intervals overlap.
+// The challenger is better by construction. The interval of the paired
+// difference covers what it is, and its sequence may be watched.
 func TestComparePairs(t *testing.T) {
 	w := debtors{}
 	gain := w.value(w.target) - w.value(w.logged)
 	cfg := ope.DefaultConfig()
-	cfg.Interval, cfg.Looks = ope.Delta, 1
-	covered := 0
+	cfg.Interval = ope.Delta
+	covered, missed := 0, 0
 	for run := range runs {
 		challenger := w.draw(t, uint64(run), 1000, true)
 		champion := *challenger
@@ -384,9 +384,9 @@ func TestComparePairs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range rep.Estimates {
+		for _, e := range rep.Differences {
 			if ope.Biased(e.Name) {
-				t.Fatalf("%s takes part in a comparison", e.Name)
+				t.Fatalf("%s takes part in a difference", e.Name)
 			}
 			if e.Name == ope.DR && e.Lo <= gain && gain <= e.Hi {
 				covered++
@@ -395,20 +395,49 @@ func TestComparePairs(t *testing.T) {
 				t.Fatalf("%s: difference %v with probability %v", e.Name, e.Value, e.ProbabilityUp)
 			}
 		}
+		for _, k := range rep.DifferenceSequence {
+			if k.Lo > gain || k.Hi < gain {
+				missed++
+				break
+			}
+		}
 	}
 	if c := float64(covered) / runs; c < 0.93 || c > 0.97 {
 		t.Errorf("the difference's interval covers in %.3f of runs", c)
 	}
-	same := w.draw(t, 1, 1000, true)
-	cfg.Interval = ope.BCa
-	rep, err := ope.Compare(same, same, cfg)
+	if m := float64(missed) / runs; m > 0.05 {
+		t.Errorf("the difference's sequence misses in %.3f of runs", m)
+	}
+}
+
+// A policy is worth exactly as much as itself, and pairing leaves no doubt.
+func TestCompareWithItself(t *testing.T) {
+	l := debtors{}.draw(t, 1, 1000, true)
+	rep, err := ope.Compare(l, l, ope.DefaultConfig())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range rep.Estimates {
-		if e.Value != 0 || e.Lo != 0 || e.Hi != 0 || math.Abs(e.ProbabilityUp-0.5) > 1e-3 {
+	for _, e := range rep.Differences {
+		if e.Value != 0 || e.Lo != 0 || e.Hi != 0 || e.ProbabilityUp != 0.5 {
 			t.Errorf("%s of a policy against itself is %+v", e.Name, e)
 		}
+	}
+}
+
+// A champion that the log cannot speak about leaves the challenger's value.
+func TestCompareWithAnUnsupportedChampion(t *testing.T) {
+	l := debtors{}.draw(t, 1, 1000, true)
+	champion := *l
+	champion.Target = make([]float64, 1000)
+	champion.Target[3] = 1
+	rep, err := ope.Compare(l, &champion, open())
+	if err != nil || len(rep.Estimates) == 0 {
+		t.Fatalf("err %v, %d estimates", err, len(rep.Estimates))
+	}
+	cfg := open()
+	cfg.Gate = ope.DefaultGate()
+	if rep, err = ope.Compare(l, &champion, cfg); err != nil || rep.Differences != nil || rep.ChampionSupport.Supported || rep.ChampionSupport.Reason == "" {
+		t.Errorf("err %v, differences %v, support %+v", err, rep.Differences, rep.ChampionSupport)
 	}
 }
 
