@@ -91,7 +91,8 @@ type Carried struct {
 	DF    float64
 }
 
-// fit returns the posterior of one debtor's baseline from paid invoices: a
+// fit returns the posterior of one debtor's baseline from at most history paid
+// invoices: a
 // Huber M-estimate with a normal prior on the mean, Proposal 2 with an inverse
 // chi-square prior on the scale, and a ridge on the trend. An invoice weighs
 // at most what one at two standard deviations weighs, so a few outliers move
@@ -103,46 +104,47 @@ type Carried struct {
 // doi:10.2202/1544-6115.1027, for the variances.
 func (p *Prior) fit(points []Point, profile int, own Carried) Baseline {
 	believed := p.profile(profile)
-	s0, d0 := believed.Scale, p.DF
-	if own.DF > 0 {
-		s0, d0 = own.Scale, own.DF
+	s0, d0, between := believed.Scale, p.DF, p.Between
+	if own.DF > 0 { // one who has changed is no longer believed to be like the others
+		s0, d0, between = own.Scale, own.DF, math.Inf(1)
 	}
 	n := len(points)
-	b := Baseline{Mean: believed.Mean, Scale: s0, DF: d0, N: s0 * s0 / (p.Between * p.Between)}
+	b := Baseline{Mean: believed.Mean, Scale: s0, DF: d0, N: s0 * s0 / (between * between)}
 	if n == 0 {
 		b.Spread = spread(p.Trend, s0, 0)
 		return b
 	}
+	var months, lates [history]float64
+	x, y := months[:n], lates[:n]
 	var mean, centre float64
-	for _, q := range points {
-		mean += float64(q.Late) - p.season(q.Due)
-		centre += float64(q.Due)
+	for i, q := range points {
+		y[i] = float64(q.Late) - p.season(q.Due)
+		mean += y[i] / float64(n)
+		centre += float64(q.Due) / float64(n)
 	}
-	mean /= float64(n)
-	b.Centre = centre / float64(n)
+	b.Centre = centre
 	var dev float64
-	for _, q := range points {
-		dev += math.Abs(float64(q.Late) - p.season(q.Due) - mean)
+	for i, q := range points {
+		x[i] = (float64(q.Due) - centre) / 30
+		dev += math.Abs(y[i]-mean) / float64(n)
 	}
 	b.Mean = mean
-	b.Scale = max(minScale, 1.2533*dev/float64(n)) // √(π/2): mean deviation of a normal
+	b.Scale = max(minScale, 1.2533*dev) // √(π/2): mean deviation of a normal
 	var sxx float64
 	for range 30 {
-		lambda := b.Scale * b.Scale / (p.Between * p.Between)
+		lambda := b.Scale * b.Scale / (between * between)
 		var sw, swy, swxy, ss float64
 		sxx = 0
-		for _, q := range points {
-			x := (float64(q.Due) - b.Centre) / 30
-			y := float64(q.Late) - p.season(q.Due)
-			r := y - b.Mean - b.Trend*x
+		for i, y := range y {
+			r := y - b.Mean - b.Trend*x[i]
 			w := 1.0
 			if a := math.Abs(r); a > winsor*b.Scale {
 				w = winsor * b.Scale / a
 			}
 			sw += w
-			swy += w * (y - b.Trend*x)
-			swxy += w * x * (y - b.Mean)
-			sxx += w * x * x
+			swy += w * (y - b.Trend*x[i])
+			swxy += w * x[i] * (y - b.Mean)
+			sxx += w * x[i] * x[i]
 			ss += min(r*r, winsor*winsor*b.Scale*b.Scale)
 		}
 		m := (lambda*believed.Mean + swy) / (lambda + sw)

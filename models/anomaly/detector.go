@@ -49,8 +49,7 @@ type Finding struct {
 	P          float64 // probability of evidence as strong where nothing changed
 	Confidence float64 // one less the share of findings as weak as this, that day, that are false
 	Expected   Band    // days late, 90 %; kinds Late, Early and Overdue
-	Seen       float64 // mean days late since; for Overdue days past due
-	Shift      float64 // days later than the mean before; kinds Late and Early
+	Seen       float64 // mean days late since, unpaid invoices by what they are today; for Overdue days past due
 	Invoice    string  // the oldest unpaid invoice concerned, where there is one
 	RollUp     int     // ID of the roll-up that tells this, or 0
 }
@@ -72,8 +71,8 @@ type Report struct {
 	// Findings are the changes of single debtors, those told by a roll-up
 	// marked; by kind, then most surprising first.
 	Findings []Finding
-	// RollUps are those found today. Findings told earlier of their Members,
-	// of kinds Late and Overdue and not older than Since, are replaced by it.
+	// RollUps are those found today. What is still open of kinds Late and
+	// Overdue on their Members is replaced by them.
 	RollUps []RollUp
 }
 
@@ -89,7 +88,7 @@ type State struct {
 	Tallies  [Kinds]Tally
 	RollUps  []RollUp // still taking in findings
 	NextID   int
-	Usual    float64    // share of debtors that looked late in 28 days, averaged over a season
+	Usual    float64    // share of debtors that begin to look late in a day, averaged over a season
 	Pending  []Evidence // for the next Tick
 }
 
@@ -134,7 +133,8 @@ func (d *Detector) AddDebtor(profile int, groups ...int) int {
 	return i
 }
 
-// Issue adds an unpaid invoice, due on day due.
+// Issue adds an unpaid invoice, due on day due. Its id must not be that of
+// another open invoice of this debtor.
 func (d *Detector) Issue(debtor int, id string, due int32) {
 	o := &d.Debtors[debtor].Open
 	i, _ := slices.BinarySearchFunc(*o, due+1, func(v Invoice, t int32) int { return cmp.Compare(v.Due, t) })
@@ -183,11 +183,12 @@ func (d *Detector) Pay(debtor int, id string, paid float64) {
 }
 
 const (
+	carriedDF = 12    // payments that the scale of a debtor is worth after their mean has changed
 	least     = 4     // observations before a change, or it is no change but a beginning
 	window    = 12    // payments under watch, at most
 	suspicion = 0.05  // an unpaid invoice joins a day's tests from this probability
 	moved     = 0.005 // p-value from which a debtor counts as moved in roll-ups
-	lately    = 28    // days over which members of a group count as moved together
+	lately    = 42    // days over which a debtor counts as one of a group, and moves at most once
 )
 
 // refit fits the baseline of b on what is no longer under watch.
@@ -259,9 +260,14 @@ func (d *Detector) Verdict(kind Kind, confirmed bool) {
 	}
 }
 
-// Tick tests everything paid since the last Tick and everything unpaid at the
-// start of day, and returns what it found. Days must not go back.
+// Tick tests, at the start of day, everything paid since the last Tick and
+// everything unpaid, and returns what it found. A day is told once: Tick
+// returns an empty Report for one that is not after the last. Days may be left
+// out.
 func (d *Detector) Tick(day int32) Report {
+	if day <= d.Day {
+		return Report{}
+	}
 	d.Day = day
 	d.RollUps = slices.DeleteFunc(d.RollUps, func(r RollUp) bool { return r.Until < day })
 	for k := range d.batch {
@@ -364,7 +370,7 @@ func (d *Detector) examine(r *Report, i int, day int32) {
 		b.Tested = day
 		if f.Kind != Early && told > 0 {
 			if f.P <= moved {
-				f.RollUp = told
+				f.RollUp, f.Confidence = told, 1-f.P
 				d.report(r, *f)
 			}
 			continue
@@ -393,12 +399,9 @@ func (d *Detector) suspect(f *Finding, b *Debtor, seq []Point, scores []float64)
 		if p >= f.P {
 			continue
 		}
-		f.P, f.Since, f.Shift, f.Seen = p, seq[s.From].Due, s.Size*b.Base.Scale, 0
+		f.P, f.Since, f.Seen = p, seq[s.From].Due, 0
 		for _, q := range seq[s.From:] {
 			f.Seen += float64(q.Late) / float64(len(seq)-s.From)
-		}
-		if f.Kind == Early {
-			f.Shift = -f.Shift
 		}
 	}
 }
@@ -433,7 +436,10 @@ func (d *Detector) discover(r *Report, k Kind, day int32) {
 	d.found, threshold = d.Streams[k].Test(d.found, day, d.ps, fdr)
 	for _, i := range d.found {
 		f := d.batch[k][i]
-		f.Confidence = 1 - fdr*f.P/threshold
+		f.Confidence = 1
+		if f.P > 0 {
+			f.Confidence -= fdr * f.P / threshold
+		}
 		d.report(r, f)
 	}
 }
@@ -555,7 +561,7 @@ func (d *Detector) settle(f *Finding) {
 // change starts a new baseline for b from the invoice due on since. What the
 // past said of the scale is kept, as worth a dozen payments.
 func (d *Detector) change(b *Debtor, since int32) {
-	b.Carried = Carried{Scale: b.Base.Scale, DF: min(b.Base.DF, 12)}
+	b.Carried = Carried{Scale: b.Base.Scale, DF: min(b.Base.DF, carriedDF)}
 	b.Paid = slices.DeleteFunc(b.Paid, func(q Point) bool { return q.Due < since })
 	d.refit(b)
 }

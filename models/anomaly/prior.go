@@ -57,7 +57,7 @@ func learn(before Prior, book [][]Point, profile []int, profiles int) Prior {
 		}
 	}
 	// The first to have paid enough are the quick ones; wait for the others.
-	if len(fits) < 20 || len(fits) < len(book)/2 {
+	if len(fits) < 20 || 2*len(fits) < len(book) {
 		return out
 	}
 	out.scales(fits)
@@ -127,15 +127,15 @@ func (p *Prior) seasons(book [][]Point) {
 				}
 			}
 			for k := range e.dst {
-				e.dst[k] = kept(seen[k])
+				e.dst[k] = shrunk(seen[k])
 			}
 		}
 	}
 }
 
-// kept returns the median of x, shrunk towards zero by its standard error,
-// and zero where it is within two of them. It sorts x.
-func kept(x []float64) float64 {
+// shrunk returns the median of x, shrunk towards zero by its standard error,
+// and zero where it is within three of them. It sorts x.
+func shrunk(x []float64) float64 {
 	if len(x) < 30 {
 		return 0
 	}
@@ -144,7 +144,7 @@ func kept(x []float64) float64 {
 	m := (x[(n-1)/2] + x[n/2]) / 2
 	sd := (x[n*84/100] - x[n*16/100]) / 2
 	se := 1.2533 * sd / math.Sqrt(float64(n)) // of a median of normals
-	if m == 0 || math.Abs(m) < 2*se {
+	if m == 0 || math.Abs(m) < 3*se {
 		return 0
 	}
 	return m * (1 - se*se/(m*m))

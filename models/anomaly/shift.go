@@ -7,7 +7,6 @@ import "math"
 type Shift struct {
 	Evidence float64 // logarithm of the Shiryaev-Roberts statistic
 	From     int     // index of the first score after the shift, where it most likely began
-	Size     float64 // mean of the scores since then less the mean before; 0 where no shift can be told
 }
 
 // maxEvidence bounds what one payment can say for a shift: as if one in two
@@ -42,7 +41,7 @@ func Detect(scores []float64, n, least, effect float64) Shift {
 			e := effect * (d - effect/2) / (1/m + 1/k)
 			sum += math.Exp(e)
 			if e > best {
-				best, s.From, s.Size = e, i, d
+				best, s.From = e, i
 			}
 		}
 		before += min(max(z, -bound), bound)
