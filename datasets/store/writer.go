@@ -26,6 +26,7 @@ type request struct {
 	events    []ledger.Event
 	decisions []ledger.Decision
 	write     func(*sql.Tx) error
+	bulk      func(*Bulk) error
 
 	receipt Receipt
 	err     error
@@ -60,6 +61,13 @@ func (s *Store) LogDecisions(ctx context.Context, decisions []ledger.Decision) e
 // commit, and must not ask the store for another write.
 func (s *Store) Write(ctx context.Context, fn func(*sql.Tx) error) error {
 	return s.submit(ctx, &request{ctx: ctx, write: fn})
+}
+
+// Bulk runs fn with a writer of whole files, in one transaction of the one
+// writer: all of it stays, or nothing where fn returns an error. Other writes
+// wait until it ends, so it serves a command that has the file to itself.
+func (s *Store) Bulk(ctx context.Context, fn func(*Bulk) error) error {
+	return s.submit(ctx, &request{ctx: ctx, bulk: fn})
 }
 
 func (s *Store) submit(ctx context.Context, r *request) error {
@@ -142,7 +150,7 @@ func (w *writer) run() {
 // gather takes what else waits, up to a full round.
 func (w *writer) gather(first *request) []*request {
 	group, n := []*request{first}, len(first.events)
-	for n < roundEvents {
+	for n < roundEvents && first.bulk == nil {
 		select {
 		case r := <-w.store.queue:
 			group, n = append(group, r), n+len(r.events)
@@ -213,10 +221,12 @@ func (w *writer) commit(group []*request) (err error) {
 		return fmt.Errorf("write decisions: %w", err)
 	}
 	for _, r := range group {
-		if r.write == nil {
-			continue
+		if r.write != nil {
+			err = r.write(tx)
+		} else if r.bulk != nil {
+			err = r.bulk(&Bulk{w: w, ctx: r.ctx, tx: tx})
 		}
-		if err := r.write(tx); err != nil {
+		if err != nil {
 			return err
 		}
 	}
