@@ -179,6 +179,9 @@ func FitAFT(d *Data, opt AFTOptions) (*AFT, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
+	if err := d.checkColumns(); err != nil {
+		return nil, err
+	}
 	if d.Entry != nil {
 		return nil, fmt.Errorf("parametric model with entry times: %w", ErrEntry)
 	}
@@ -320,7 +323,7 @@ func newAFTModel(d *Data, dist Dist) (*aftModel, aftCentre, []float64) {
 	}
 	for l := range m.lane {
 		m.lane[l] = hazardLane{
-			grad: make([]float64, m.q), info: make([]float64, m.q*m.q),
+			grad: make([]float64, m.q), info: make([]float64, m.q*m.q), gram: newGram(m.q),
 			d: make([]float64, blockRows), w: make([]float64, blockRows),
 		}
 	}
@@ -413,6 +416,7 @@ func (m *aftModel) derivatives(grad, info []float64) {
 		s := &m.lane[lane]
 		clear(s.grad)
 		clear(s.info)
+		s.gram.reset()
 		end := m.cut[lane+1]
 		for lo := m.cut[lane]; lo < end; lo += blockRows {
 			hi := min(lo+blockRows, end)
@@ -433,7 +437,7 @@ func (m *aftModel) derivatives(grad, info []float64) {
 				g[i-lo], h[i-lo] = w*d1, w*d2
 			}
 			addXtV(s.grad, m.u[lo*m.q:hi*m.q], g)
-			addXtWX(s.info, m.q, m.u[lo*m.q:hi*m.q], h)
+			s.gram.add(m.u[lo*m.q:hi*m.q], h)
 		}
 	})
 	clear(grad)
@@ -445,6 +449,7 @@ func (m *aftModel) derivatives(grad, info []float64) {
 		for j, v := range m.lane[l].info {
 			info[j] += v
 		}
+		m.lane[l].gram.addTo(info)
 	}
 	if !m.fixed {
 		k := m.q - 1

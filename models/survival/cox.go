@@ -35,8 +35,8 @@ type CoxOptions struct {
 	// MaxIter is the largest number of Newton steps. 0 is 50.
 	MaxIter int
 	// SeparationRidge, where positive, is the ridge with which a fit whose
-	// coefficients run away is repeated, in units of one over the variance
-	// of each column. The fit then says so in its warnings.
+	// coefficients run away is repeated, per unit of variance of
+	// each column. The fit then says so in its warnings.
 	SeparationRidge float64
 	// Robust asks for the sandwich variance also where Data has no clusters;
 	// each row is then one.
@@ -105,16 +105,17 @@ type coxModel struct {
 	d     *Data
 	x     []float64 // rows in use × p, centred
 	mean  []float64
-	size  []float64 // standard deviation of each column
+	span  []float64 // range of each column
 	w     []float64 // nil for ones
 	off   []float64 // nil for zeros
 	event []bool
 	cut   [lanes + 1]int // rows of each lane
 	cutLo [lanes + 1]int // the same in the order byLo
 
-	eta, r []float64
-	shift  float64   // of the offsets
-	factor []float64 // weight of each position in the derivatives; nil for ones
+	eta, r   []float64
+	shift    float64   // of the offsets
+	eventSum []float64 // Σ w·x over the events
+	factor   []float64 // weight of each position in the derivatives; nil for ones
 	// Per position: sums over the risk set and over the events in it.
 	s0, d0, dw []float64
 	// Per position, from these: increments of hazard for those at risk (h)
@@ -128,15 +129,12 @@ type coxModel struct {
 }
 
 type coxLane struct {
-	grad, info   []float64
-	head, headD  []float64 // sums of the position shared with the lane before
-	headLo       []float64
-	v, m, rd     []float64
-	s0, d0       []float64 // partial sums per position of this lane, from its first position on
-	ll           float64
-	block        []float64
-	weightBlock  []float64
-	weightBlock2 []float64
+	gram          *gram
+	head, headD   []float64 // sums of the position shared with the lane before
+	headLo        []float64
+	v             []float64 // weights in the information of a block of rows
+	ll            float64
+	block, weight []float64 // a block of positions
 }
 
 // newCoxModel sorts and centres the data.
@@ -151,7 +149,7 @@ func newCoxModel(d *Data, cause uint8, ties Ties, competing bool) (*coxModel, er
 	p := len(d.Columns)
 	m := &coxModel{riskSets: sets, p: p, ties: ties, d: d}
 	n := len(m.order)
-	m.mean, m.size = make([]float64, p), make([]float64, p)
+	m.mean, m.span, m.eventSum = make([]float64, p), make([]float64, p), make([]float64, p)
 	m.x = make([]float64, n*p)
 	m.event = make([]bool, n)
 	for i, row := range m.order {
@@ -173,26 +171,18 @@ func newCoxModel(d *Data, cause uint8, ties Ties, competing bool) (*coxModel, er
 		m.cut[l] = n * l / lanes
 	}
 	m.cutLo = m.cut
-	constant := make([]bool, p)
+	bad := make([]error, p)
 	eachLane(func(lane int) {
 		for j := lane; j < p; j += lanes {
-			constant[j] = m.moments(j)
+			bad[j] = m.moments(j)
 		}
 	})
-	for j, c := range constant {
-		if c {
-			return nil, &ColumnError{Columns: []string{columnName(d.Names, j)}, Row: -1, Err: ErrConstant}
+	for _, err := range bad {
+		if err != nil {
+			return nil, err
 		}
 	}
-	eachLane(func(lane int) {
-		for i := m.cut[lane]; i < m.cut[lane+1]; i++ {
-			row := m.order[i]
-			dst := m.x[i*p : i*p+p]
-			for j, col := range d.Columns {
-				dst[j] = col[row] - m.mean[j]
-			}
-		}
-	})
+	m.fill()
 	m.eta, m.r = make([]float64, n), make([]float64, n)
 	k := len(m.time)
 	for _, v := range []*[]float64{&m.s0, &m.d0, &m.dw, &m.h, &m.hd, &m.a, &m.b, &m.c, &m.cum} {
@@ -213,11 +203,9 @@ func newCoxModel(d *Data, cause uint8, ties Ties, competing bool) (*coxModel, er
 	}
 	for l := range m.lane {
 		s := &m.lane[l]
-		s.grad, s.info = make([]float64, p), make([]float64, p*p)
+		s.gram = newGram(p)
 		s.head, s.headD, s.headLo = make([]float64, p), make([]float64, p), make([]float64, p)
-		s.v, s.m, s.rd = make([]float64, blockRows), make([]float64, blockRows), make([]float64, blockRows)
-		s.block = make([]float64, blockRows*p)
-		s.weightBlock, s.weightBlock2 = make([]float64, blockRows), make([]float64, blockRows)
+		s.v, s.weight, s.block = make([]float64, blockRows), make([]float64, blockRows), make([]float64, blockRows*p)
 	}
 	if ties == Exact {
 		if d.Weight != nil {
@@ -226,6 +214,31 @@ func newCoxModel(d *Data, cause uint8, ties Ties, competing bool) (*coxModel, er
 		m.exact = newExactTies(m)
 	}
 	return m, nil
+}
+
+// fill copies the columns into x. The columns are read in their own order,
+// which memory likes, and each row is written where it belongs.
+func (m *coxModel) fill() {
+	d, p := m.d, m.p
+	at := make([]int32, d.Rows())
+	for i := range at {
+		at[i] = -1
+	}
+	for i, row := range m.order {
+		at[row] = int32(i)
+	}
+	eachLane(func(lane int) {
+		for i := len(at) * lane / lanes; i < len(at)*(lane+1)/lanes; i++ {
+			if at[i] < 0 {
+				continue
+			}
+			dst := m.x[int(at[i])*p : int(at[i])*p+p]
+			for j, col := range d.Columns {
+				dst[j] = col[i] - m.mean[j]
+			}
+		}
+	})
+	m.addEvents(m.eventSum, nil)
 }
 
 // one returns v[g], and one where v is nil.
@@ -244,27 +257,51 @@ func (m *coxModel) weight(i int) float64 {
 	return m.w[i]
 }
 
-// moments stores mean and size of column j over all rows of positive weight
-// and reports whether it is constant there.
-func (m *coxModel) moments(j int) bool {
+// moments stores mean and range of column j over all rows of positive weight
+// and returns an error where a value is not finite or all are the same.
+func (m *coxModel) moments(j int) error {
 	col, d := m.d.Columns[j], m.d
-	sum, weight, lo, hi := 0.0, 0.0, math.Inf(1), math.Inf(-1)
-	for i, v := range col {
-		w := d.weight(i)
-		if w == 0 {
-			continue
+	var sum, weight float64
+	lo, hi := math.Inf(1), math.Inf(-1)
+	if d.Weight == nil {
+		for _, v := range col {
+			sum += v
+			lo, hi = min(lo, v), max(hi, v)
 		}
-		sum += w * v
+		weight = float64(len(col))
+	} else {
+		for i, w := range d.Weight {
+			if w > 0 {
+				sum += w * col[i]
+				weight += w
+				lo, hi = min(lo, col[i]), max(hi, col[i])
+			}
+		}
+	}
+	name := []string{columnName(d.Names, j)}
+	if math.IsNaN(sum) || math.IsInf(lo, 0) || math.IsInf(hi, 0) {
+		for i, v := range col {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				return &ColumnError{Columns: name, Row: i, Err: ErrNotFinite}
+			}
+		}
+	}
+	m.mean[j], m.span[j] = sum/weight, hi-lo
+	if !(hi-lo > 1e-13*max(math.Abs(lo), math.Abs(hi))) {
+		return &ColumnError{Columns: name, Row: -1, Err: ErrConstant}
+	}
+	return nil
+}
+
+// size returns the standard deviation of column j.
+func (m *coxModel) size(j int) float64 {
+	sum, weight := 0.0, 0.0
+	for i, v := range m.d.Columns[j] {
+		w := m.d.weight(i)
+		sum += w * (v - m.mean[j]) * (v - m.mean[j])
 		weight += w
-		lo, hi = min(lo, v), max(hi, v)
 	}
-	mean := sum / weight
-	sq := 0.0
-	for i, v := range col {
-		sq += d.weight(i) * (v - mean) * (v - mean)
-	}
-	m.mean[j], m.size[j] = mean, math.Sqrt(sq/weight)
-	return !(hi-lo > 1e-13*max(math.Abs(lo), math.Abs(hi)))
+	return math.Sqrt(sum / weight)
 }
 
 // value stores η and r = w·exp(η) of every row, sums them over risk sets and
@@ -430,14 +467,9 @@ func (m *coxModel) derivatives(grad, info []float64) {
 	clear(info)
 	p := m.p
 	for l := range m.lane {
-		s := &m.lane[l]
-		for j, v := range s.grad {
-			grad[j] += v
-		}
-		for j, v := range s.info {
-			info[j] += v
-		}
+		m.lane[l].gram.addTo(info)
 	}
+	m.gradient(grad)
 	raw := make([]float64, p)
 	for j := range p {
 		raw[j] = info[j*p+j]
@@ -451,8 +483,45 @@ func (m *coxModel) derivatives(grad, info []float64) {
 	}
 }
 
-// sumRows adds up gradient and information of the rows, and the first moments
-// of each position's own rows into s1 and d1.
+// addEvents adds the covariates of the events, weighted by f at their
+// positions (nil for ones).
+func (m *coxModel) addEvents(dst, f []float64) {
+	p := m.p
+	for i, e := range m.event {
+		if e {
+			w := m.weight(i) * one(f, int(m.hi[i]))
+			for j, v := range m.x[i*p : i*p+p] {
+				dst[j] += w * v
+			}
+		}
+	}
+}
+
+// gradient stores the covariates of the events less their risk sets' means.
+func (m *coxModel) gradient(grad []float64) {
+	p := m.p
+	if m.factor != nil {
+		m.addEvents(grad, m.factor)
+	} else {
+		copy(grad, m.eventSum)
+	}
+	for g, h := range m.h {
+		if m.events[g] == 0 {
+			continue
+		}
+		for j, v := range m.s1[g*p : g*p+p] {
+			grad[j] -= h * v
+		}
+		if less := h - m.hd[g]; m.d1 != nil {
+			for j, v := range m.d1[g*p : g*p+p] {
+				grad[j] += less * v
+			}
+		}
+	}
+}
+
+// sumRows adds up the information of the rows, and the first moments of each
+// position's own rows into s1 and d1.
 func (m *coxModel) sumRows() {
 	clear(m.s1)
 	clear(m.d1)
@@ -474,6 +543,9 @@ func (m *coxModel) sumRows() {
 			}
 		}
 	}
+	for k, v := range m.d1 {
+		m.s1[k] += v
+	}
 	if m.byLo == nil {
 		return
 	}
@@ -492,8 +564,7 @@ func (m *coxModel) sumRows() {
 // sumLane does the work of one lane in sumRows.
 func (m *coxModel) sumLane(lane int) {
 	s, p := &m.lane[lane], m.p
-	clear(s.grad)
-	clear(s.info)
+	s.gram.reset()
 	clear(s.head)
 	clear(s.headD)
 	end := m.cut[lane+1]
@@ -503,46 +574,35 @@ func (m *coxModel) sumLane(lane int) {
 	shared := m.hi[m.cut[lane]]
 	for lo := m.cut[lane]; lo < end; lo += blockRows {
 		hi := min(lo+blockRows, end)
-		x := m.x[lo*p : hi*p]
-		v, res, rd := s.v[:hi-lo], s.m[:hi-lo], s.rd[:hi-lo]
-		for i := lo; i < hi; i++ {
-			g := m.hi[i]
-			cum := m.cum[g] - m.cum[m.lo[i]]
-			if m.sub != nil {
-				cum += m.sub.after(i, g)
-			}
-			k := i - lo
-			if m.event[i] {
-				v[k] = m.r[i] * (cum - (m.h[g] - m.hd[g]))
-				res[k] = m.weight(i)*one(m.factor, int(g)) - v[k]
-				rd[k] = m.r[i]
-			} else {
-				v[k] = m.r[i] * cum
-				res[k] = -v[k]
-				rd[k] = 0
-			}
-		}
-		addXtV(s.grad, x, res)
-		addXtWX(s.info, p, x, v)
+		v := s.v[:hi-lo]
 		for i := lo; i < hi; {
-			g := m.hi[i]
-			e := i + 1
-			for e < hi && m.hi[e] == g {
-				e++
+			// A run has one position and is all events or none.
+			g, event := m.hi[i], m.event[i]
+			cum := m.cum[g]
+			if event {
+				cum -= m.h[g] - m.hd[g]
 			}
-			to, toD := s.head, s.headD
-			if g != shared {
-				to = m.s1[int(g)*p : int(g)*p+p]
-				if m.d1 != nil {
-					toD = m.d1[int(g)*p : int(g)*p+p]
+			first := i
+			for ; i < hi && m.hi[i] == g && m.event[i] == event; i++ {
+				c := cum
+				if m.byLo != nil {
+					c -= m.cum[m.lo[i]]
 				}
+				if m.sub != nil {
+					c += m.sub.after(i, g)
+				}
+				v[i-lo] = m.r[i] * c
 			}
-			addXtV(to, m.x[i*p:e*p], m.r[i:e])
-			if m.d1 != nil {
-				addXtV(toD, m.x[i*p:e*p], rd[i-lo:e-lo])
+			of, to := m.s1, s.head
+			if event && m.d1 != nil {
+				of, to = m.d1, s.headD
 			}
-			i = e
+			if g != shared {
+				to = of[int(g)*p : int(g)*p+p]
+			}
+			addXtV(to, m.x[first*p:i*p], m.r[first:i])
 		}
+		s.gram.add(m.x[lo*p:hi*p], v)
 	}
 }
 
@@ -593,14 +653,14 @@ func (m *coxModel) subtractMeans(info []float64) {
 	p, k := m.p, len(m.time)
 	eachLane(func(lane int) {
 		s := &m.lane[lane]
-		clear(s.info)
+		s.gram.reset()
 		for lo := k * lane / lanes; lo < k*(lane+1)/lanes; lo += blockRows {
 			hi := min(lo+blockRows, k*(lane+1)/lanes)
 			if m.d1 == nil {
-				addXtWX(s.info, p, m.s1[lo*p:hi*p], m.a[lo:hi])
+				s.gram.add(m.s1[lo*p:hi*p], m.a[lo:hi])
 				continue
 			}
-			rest := s.weightBlock[:hi-lo]
+			rest := s.weight[:hi-lo]
 			for g := lo; g < hi; g++ {
 				ratio := 0.0
 				if m.a[g] != 0 {
@@ -612,14 +672,16 @@ func (m *coxModel) subtractMeans(info []float64) {
 					to[j] = m.s1[g*p+j] + ratio*m.d1[g*p+j]
 				}
 			}
-			addXtWX(s.info, p, s.block[:(hi-lo)*p], m.a[lo:hi])
-			addXtWX(s.info, p, m.d1[lo*p:hi*p], rest)
+			s.gram.add(s.block[:(hi-lo)*p], m.a[lo:hi])
+			s.gram.add(m.d1[lo*p:hi*p], rest)
 		}
 	})
+	sum := make([]float64, p*p)
 	for l := range m.lane {
-		for j, v := range m.lane[l].info {
-			info[j] -= v
-		}
+		m.lane[l].gram.addTo(sum)
+	}
+	for j, v := range sum {
+		info[j] -= v
 	}
 }
 
@@ -671,7 +733,8 @@ func (m *coxModel) fit(opt CoxOptions) (*Cox, error) {
 		} else {
 			nopt.ridge = make([]float64, p)
 			for j := range nopt.ridge {
-				nopt.ridge[j] = at(opt.Ridge, j) + opt.SeparationRidge*m.size[j]*m.size[j]
+				size := m.size(j)
+				nopt.ridge[j] = at(opt.Ridge, j) + opt.SeparationRidge*size*size
 			}
 			if f, err = maximise(m, p, nopt); err != nil {
 				return nil, err
@@ -739,7 +802,7 @@ func (m *coxModel) runaway(f *newtonFit, ridge []float64) error {
 	for j := range m.p {
 		away := j == f.stuck
 		if f.cov != nil {
-			away = math.Sqrt(f.cov[j*m.p+j])*m.size[j] > 1e3
+			away = math.Sqrt(f.cov[j*m.p+j])*m.span[j] > 1e3 && math.Sqrt(f.cov[j*m.p+j])*m.size(j) > 1e3
 		}
 		if away && at(ridge, j) == 0 {
 			cols = append(cols, columnName(m.d.Names, j))

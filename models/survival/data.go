@@ -92,6 +92,11 @@ func (d *Data) check() error {
 			return &RowError{Row: i, Value: v, Err: ErrNotFinite}
 		}
 	}
+	return nil
+}
+
+// checkColumns returns an error for the first value that is not finite.
+func (d *Data) checkColumns() error {
 	for j, c := range d.Columns {
 		for i, v := range c {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -309,18 +314,32 @@ func newRiskSets(d *Data, cause uint8, competing bool) (*riskSets, error) {
 				r.total += int(dead)
 			}
 			hi := int32(len(r.time) - 1)
-			for ; k < e; k++ {
+			// Events first, so that runs of rows are all events or none.
+			use := func(row int32) {
 				lo := empty
 				if r.entry != nil {
 					// Positions whose time is at or before entry.
-					lo = empty + int32(sort.Search(int(hi-empty), func(g int) bool { return r.time[empty+1+int32(g)] > r.entry[rows[k]] }))
+					lo = empty + int32(upTo(r.time[empty+1:hi+1], r.entry[row]))
 				}
-				if e := d.Event[rows[k]]; lo < hi || (competing && e != 0 && e != cause) {
-					r.order = append(r.order, rows[k])
+				if e := d.Event[row]; lo < hi || (competing && e != 0 && e != cause) {
+					r.order = append(r.order, row)
 					r.hi = append(r.hi, hi)
 					r.lo = append(r.lo, lo)
 				}
 			}
+			if dead > 0 {
+				for _, row := range rows[k:e] {
+					if d.Event[row] == cause {
+						use(row)
+					}
+				}
+			}
+			for _, row := range rows[k:e] {
+				if d.Event[row] != cause {
+					use(row)
+				}
+			}
+			k = e
 		}
 	}
 	r.first = append(r.first, int32(len(r.time)))

@@ -251,6 +251,7 @@ type hazardLane struct {
 	ll, weight, events float64
 	rows               int
 	grad, info         []float64
+	gram               *gram
 	sumX, sumX2        []float64 // Σ w·x and Σ w·x², of the first pass only
 	sumOffset          float64   // Σ w·offset, likewise
 	eta, d, w          []float64 // scratch of blockRows
@@ -284,7 +285,7 @@ func (f *hazardFit) init() {
 	p := f.p
 	for l := range f.lane {
 		f.lane[l] = hazardLane{
-			grad: make([]float64, p), info: make([]float64, p*p),
+			grad: make([]float64, p), info: make([]float64, p*p), gram: newGram(p),
 			sumX: make([]float64, p), sumX2: make([]float64, p),
 			eta: make([]float64, blockRows), d: make([]float64, blockRows), w: make([]float64, blockRows),
 		}
@@ -298,6 +299,7 @@ func (f *hazardFit) pass(src Source, beta []float64, what reading) error {
 		s.ll, s.weight, s.events, s.rows, s.badRow, s.badErr = 0, 0, 0, 0, -1, nil
 		clear(s.grad)
 		clear(s.info)
+		s.gram.reset()
 	}
 	first := 0 // lane of the next block
 	f.rowsSeen = 0
@@ -334,6 +336,9 @@ func (f *hazardFit) pass(src Source, beta []float64, what reading) error {
 		return err
 	}
 	s := &f.lane[0]
+	for l := range f.lane {
+		f.lane[l].gram.addTo(s.info)
+	}
 	for l := 1; l < lanes; l++ {
 		o := &f.lane[l]
 		s.ll += o.ll
@@ -349,9 +354,6 @@ func (f *hazardFit) pass(src Source, beta []float64, what reading) error {
 				s.sumX[j] += o.sumX[j]
 				s.sumX2[j] += o.sumX2[j]
 			}
-		}
-		for j, v := range o.info {
-			s.info[j] += v
 		}
 	}
 	return nil
@@ -403,7 +405,7 @@ func (f *hazardFit) block(s *hazardLane, b Batch, lo, hi int, beta []float64, wh
 		s.addMoments(f.p, b, lo, hi)
 	}
 	addXtV(s.grad, x, d)
-	addXtWX(s.info, f.p, x, w)
+	s.gram.add(x, w)
 }
 
 // addMoments adds rows lo…hi of b to the first and second moments of the

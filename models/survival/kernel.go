@@ -78,108 +78,72 @@ func addXtV(dst, x, v []float64) {
 	}
 }
 
-// addXtWX adds the upper triangle of Σᵢ wᵢ·xᵢxᵢᵀ to dst, which is p×p and
-// row-major; x is row-major with p columns and len(w) rows.
-//
-// The triangle is walked in 3×3 tiles, whose nine sums stay in registers while
-// the rows of a block, small enough for the first-level cache, go past.
-func addXtWX(dst []float64, p int, x, w []float64) {
-	rows := max(16, 3072/p)
+// gramRows is the number of rows packed at a time: small enough for the
+// first-level cache.
+const gramRows = 48
+
+// gram adds up Σᵢ wᵢ·xᵢxᵢᵀ, the hot loop of every fit here. Rows are packed a
+// few at a time to a width without edges, once as they are and once weighted,
+// and the upper triangle is walked in tiles of 4×8 whose sums stay in
+// registers.
+type gram struct {
+	p, width int
+	c        []float64 // p rounded up to 4, by width
+	x, wx    []float64 // gramRows × width
+}
+
+func newGram(p int) *gram {
+	rows := (p + 3) / 4 * 4
+	width := rows + 4 // tiles of 8 columns begin at multiples of 4
+	return &gram{
+		p: p, width: width, c: make([]float64, rows*width),
+		x: make([]float64, gramRows*width), wx: make([]float64, gramRows*width),
+	}
+}
+
+// reset forgets all rows.
+func (g *gram) reset() { clear(g.c) }
+
+// add adds the rows of x (row-major, p columns) with weights w.
+func (g *gram) add(x, w []float64) {
+	p, width := g.p, g.width
 	for len(w) > 0 {
-		m := min(rows, len(w))
-		xtwxBlock(dst, p, x[:m*p], w[:m])
+		m := min(gramRows, len(w))
+		for i, wi := range w[:m] {
+			row := x[i*p : i*p+p]
+			to, toW := g.x[i*width : i*width+p][:len(row)], g.wx[i*width : i*width+p][:len(row)]
+			for j, v := range row {
+				to[j] = v
+				toW[j] = wi * v
+			}
+		}
+		for j := 0; j < p; j += 4 {
+			for k := j; k < p; k += 8 {
+				tile(g.c[j*width+k:], width, g.x[j:], g.wx[k:], width, m)
+			}
+		}
 		x, w = x[m*p:], w[m:]
 	}
 }
 
-func xtwxBlock(dst []float64, p int, x, w []float64) {
-	j := 0
-	for ; j+3 <= p; j += 3 {
-		xtwxDiagonal(dst[j*p+j:], p, x[j:], w)
-		k := j + 3
-		for ; k+3 <= p; k += 3 {
-			xtwxTile(dst[j*p+k:], p, x[j:], x[k:], w)
-		}
-		for ; k < p; k++ {
-			var s0, s1, s2 float64
-			o := 0
-			for _, wi := range w {
-				a := (*[3]float64)(x[o+j:])
-				b := wi * x[o+k]
-				s0 += a[0] * b
-				s1 += a[1] * b
-				s2 += a[2] * b
-				o += p
-			}
-			dst[j*p+k] += s0
-			dst[(j+1)*p+k] += s1
-			dst[(j+2)*p+k] += s2
-		}
-	}
-	for ; j < p; j++ {
-		for k := j; k < p; k++ {
-			s, o := 0.0, 0
-			for _, wi := range w {
-				s += wi * x[o+j] * x[o+k]
-				o += p
-			}
-			dst[j*p+k] += s
+// addTo adds the upper triangle of the sum to dst, p×p and row-major.
+func (g *gram) addTo(dst []float64) {
+	for j := range g.p {
+		for k := j; k < g.p; k++ {
+			dst[j*g.p+k] += g.c[j*g.width+k]
 		}
 	}
 }
 
-func xtwxTile(dst []float64, p int, xa, xb, w []float64) {
-	var s00, s01, s02, s10, s11, s12, s20, s21, s22 float64
-	o := 0
-	for _, wi := range w {
-		a := (*[3]float64)(xa[o:])
-		b := (*[3]float64)(xb[o:])
-		b0, b1, b2 := wi*b[0], wi*b[1], wi*b[2]
-		a0, a1, a2 := a[0], a[1], a[2]
-		s00 += a0 * b0
-		s01 += a0 * b1
-		s02 += a0 * b2
-		s10 += a1 * b0
-		s11 += a1 * b1
-		s12 += a1 * b2
-		s20 += a2 * b0
-		s21 += a2 * b1
-		s22 += a2 * b2
-		o += p
+// tilePlain is tile for any processor.
+func tilePlain(c []float64, cStride int, a, b []float64, stride, rows int) {
+	for i := range rows {
+		bi := (*[8]float64)(b[i*stride:])
+		for j, v := range a[i*stride : i*stride+4] {
+			cj := (*[8]float64)(c[j*cStride:])
+			for k, u := range bi {
+				cj[k] += v * u
+			}
+		}
 	}
-	d := (*[3]float64)(dst)
-	d[0] += s00
-	d[1] += s01
-	d[2] += s02
-	d = (*[3]float64)(dst[p:])
-	d[0] += s10
-	d[1] += s11
-	d[2] += s12
-	d = (*[3]float64)(dst[2*p:])
-	d[0] += s20
-	d[1] += s21
-	d[2] += s22
-}
-
-func xtwxDiagonal(dst []float64, p int, xa, w []float64) {
-	var s00, s01, s02, s11, s12, s22 float64
-	o := 0
-	for _, wi := range w {
-		a := (*[3]float64)(xa[o:])
-		a0, a1, a2 := a[0], a[1], a[2]
-		b1, b2 := wi*a1, wi*a2
-		s00 += wi * a0 * a0
-		s01 += a0 * b1
-		s02 += a0 * b2
-		s11 += a1 * b1
-		s12 += a1 * b2
-		s22 += a2 * b2
-		o += p
-	}
-	dst[0] += s00
-	dst[1] += s01
-	dst[2] += s02
-	dst[p+1] += s11
-	dst[p+2] += s12
-	dst[2*p+2] += s22
 }

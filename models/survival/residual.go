@@ -114,8 +114,9 @@ func (c *Cox) sandwich() []float64 {
 	for i := range ones {
 		ones[i] = 1
 	}
-	meat := make([]float64, p*p)
-	addXtWX(meat, p, u, ones)
+	meat, g := make([]float64, p*p), newGram(p)
+	g.add(u, ones)
+	g.addTo(meat)
 	return congruence(c.Cov, meat, p)
 }
 

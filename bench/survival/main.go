@@ -1,0 +1,168 @@
+// Command survival measures models/survival on the synthetic file that R is
+// measured on, and prints seconds and answers as JSON, one task a line.
+package main
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"time"
+
+	"rappel/models/survival"
+)
+
+const columns = 20
+
+func main() {
+	file := flag.String("data", "", "file of gen_synth.py: float64, column-major, time, status, x1…x20")
+	runs := flag.Int("runs", 3, "repetitions; the median is reported")
+	only := flag.String("only", "", "run only this task")
+	flag.Parse()
+	if err := run(os.Stdout, *file, *only, *runs); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// result is one line of output.
+type result struct {
+	Task    string             `json:"task"`
+	Seconds float64            `json:"seconds"`
+	Answer  map[string]float64 `json:"answer"`
+	Coef    []float64          `json:"coef,omitempty"`
+	SE      []float64          `json:"se,omitempty"`
+}
+
+func run(out io.Writer, file, only string, runs int) error {
+	d, err := read(file)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(out)
+	for _, t := range tasks(d) {
+		if only != "" && only != t.name {
+			continue
+		}
+		var seconds []float64
+		var r result
+		for range runs {
+			start := time.Now()
+			if r, err = t.run(); err != nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
+			seconds = append(seconds, time.Since(start).Seconds())
+		}
+		slices.Sort(seconds)
+		r.Task, r.Seconds = t.name, seconds[len(seconds)/2]
+		if err := enc.Encode(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func read(file string) (*survival.Data, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	n := len(b) / 8 / (columns + 2)
+	column := func(j int) []float64 {
+		v := make([]float64, n)
+		for i := range v {
+			v[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*(j*n+i):]))
+		}
+		return v
+	}
+	d := &survival.Data{Time: column(0), Event: make([]uint8, n)}
+	for i, e := range column(1) {
+		d.Event[i] = uint8(e)
+	}
+	for j := range columns {
+		d.Columns = append(d.Columns, column(j+2))
+		d.Names = append(d.Names, fmt.Sprintf("x%d", j+1))
+	}
+	return d, nil
+}
+
+type task struct {
+	name string
+	run  func() (result, error)
+}
+
+// tasks lists what is measured, under the names that bench.R uses.
+func tasks(d *survival.Data) []task {
+	cox := func(name string, d *survival.Data, opt survival.CoxOptions) task {
+		return task{name, func() (result, error) {
+			fit, err := survival.FitCox(d, opt)
+			if err != nil {
+				return result{}, err
+			}
+			se := fit.RobustSE()
+			if se == nil {
+				se = fit.SE()
+			}
+			return result{
+				Answer: map[string]float64{"loglik_null": fit.LogLikNull, "loglik": fit.LogLik, "iterations": float64(fit.Iterations)},
+				Coef:   fit.Coef, SE: se,
+			}, nil
+		}}
+	}
+	n := d.Rows()
+	// Continuous times: the day less a fraction that depends on the row.
+	continuous := *d
+	continuous.Time = make([]float64, n)
+	for i, t := range d.Time {
+		continuous.Time[i] = t - fraction(i)
+	}
+	// Start-stop: row i enters up to ten days before its end; ten strata,
+	// clusters of five rows.
+	startStop := *d
+	startStop.Entry, startStop.Stratum, startStop.Cluster = make([]float64, n), make([]int, n), make([]int, n)
+	for i, t := range d.Time {
+		startStop.Entry[i] = max(0, t-1-float64(i%10))
+		startStop.Stratum[i] = i % 7
+		startStop.Cluster[i] = i / 5
+	}
+	return []task{
+		cox("cox_efron", d, survival.CoxOptions{}),
+		cox("cox_breslow", d, survival.CoxOptions{Ties: survival.Breslow}),
+		cox("cox_continuous", &continuous, survival.CoxOptions{}),
+		cox("cox_startstop_strata_cluster", &startStop, survival.CoxOptions{}),
+		{"concordance_x1", func() (result, error) {
+			c, err := survival.Concord(d, d.Columns[0], survival.ConcordanceOptions{})
+			if err != nil {
+				return result{}, err
+			}
+			return result{Answer: map[string]float64{
+				"c": c.C, "se": c.SE, "concordant": c.Concordant, "discordant": c.Discordant, "tied.x": c.TiedX, "tied.y": c.TiedY,
+			}}, nil
+		}},
+		{"kaplan_meier", func() (result, error) {
+			km, err := survival.KaplanMeier(&survival.Data{Time: d.Time, Event: d.Event}, survival.CurveOptions{Scale: survival.Log})
+			if err != nil {
+				return result{}, err
+			}
+			p := km[0].At(60)
+			return result{Answer: map[string]float64{"surv60": p.Survival, "se60": p.SE}}, nil
+		}},
+		{"weibull", func() (result, error) {
+			fit, err := survival.FitAFT(d, survival.AFTOptions{})
+			if err != nil {
+				return result{}, err
+			}
+			return result{Answer: map[string]float64{"loglik": fit.LogLik, "scale": fit.Scale}, Coef: fit.Coef}, nil
+		}},
+	}
+}
+
+// fraction spreads rows over a day: the fractional part of i·φ.
+func fraction(i int) float64 {
+	v := float64(i) * 0.61803398874989484820
+	return v - math.Floor(v)
+}

@@ -1,0 +1,41 @@
+package survival
+
+// cpuid and xgetbv ask the processor what it can do.
+//
+//go:noescape
+func cpuid(leaf, sub uint32) (a, b, c, d uint32)
+
+//go:noescape
+func xgetbv() uint32
+
+//go:noescape
+func tileFMA(c *float64, cStride int, a, b *float64, stride, rows int)
+
+// hasFMA reports whether processor and system offer AVX2 and fused
+// multiply-add.
+var hasFMA = func() bool {
+	const (
+		fma, osxsave, avx = 1 << 12, 1 << 27, 1 << 28
+		avx2              = 1 << 5
+		ymm               = 6 // the system saves XMM and YMM registers
+	)
+	if leaves, _, _, _ := cpuid(0, 0); leaves < 7 {
+		return false
+	}
+	_, _, c, _ := cpuid(1, 0)
+	if c&(fma|osxsave|avx) != fma|osxsave|avx || xgetbv()&ymm != ymm {
+		return false
+	}
+	_, b, _, _ := cpuid(7, 0)
+	return b&avx2 != 0
+}()
+
+// tile adds Σᵢ a[i][0…3]ᵀ·b[i][0…7] to the 4×8 tile that begins at c.
+func tile(c []float64, cStride int, a, b []float64, stride, rows int) {
+	if !hasFMA {
+		tilePlain(c, cStride, a, b, stride, rows)
+		return
+	}
+	_, _, _ = c[3*cStride+7], a[(rows-1)*stride+3], b[(rows-1)*stride+7]
+	tileFMA(&c[0], cStride, &a[0], &b[0], stride, rows)
+}
