@@ -23,7 +23,7 @@ func Best(mean []float64) int {
 }
 
 const (
-	thompsonNodes = 32 // intervals of the quadrature
+	thompsonNodes = 24 // intervals of the quadrature
 	thompsonReach = 4  // standard deviations of a score that are looked at; 3e-5 of its mass is beyond
 )
 
@@ -81,10 +81,11 @@ func Thompson(dst, mean, sd []float64, e Exploration, w *Workspace) []float64 {
 		if s < 1e-12*step { // as good as no spread, and then m is no higher than low
 			continue
 		}
-		start := float64(((low-m)/s + normalLimit) * normalSteps)
-		if start >= normalTop {
-			continue
+		z := (low - m) / s
+		if z >= thompsonReach {
+			continue // no chance
 		}
+		start := float64((z + normalLimit) * normalSteps)
 		stride := float64(step / s * normalSteps)
 		for n := range below {
 			below[n] = normalAt(start + float64(stride*float64(n)))

@@ -51,7 +51,8 @@ func (p *Pooled) Posterior() *Posterior { return p.posterior.Load() }
 
 // Solve computes the posterior of everything observed so far and publishes it.
 // Readers go on with the previous one meanwhile. The cost is one small
-// factorisation per debtor, about 5 µs each at p = 30 with 8 deviations.
+// factorisation per debtor, about 2 µs each with 16 features of which two
+// deviate.
 func (p *Pooled) Solve() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
