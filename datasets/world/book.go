@@ -26,7 +26,6 @@ type Account struct {
 	Usable   [ledger.Channels]bool // reachable, with consent, not opted out and not bounced
 	Open     []OpenInvoice
 	Sent     []SentContact
-	Score    float64
 
 	blocked map[string]ledger.Day // case id → the day it ends, or a far one
 }
@@ -39,13 +38,11 @@ type OpenInvoice struct {
 	Disputed string // id of the case, or empty
 }
 
-// SentContact is one contact that was sent, and what came back so far.
+// SentContact is one contact that was sent.
 type SentContact struct {
-	ID       string
-	Channel  ledger.Channel
-	At       time.Time
-	SeenAt   time.Time // opened, clicked, replied or answered; zero if not
-	Answered bool      // clicked, replied or answered
+	ID      string
+	Channel ledger.Channel
+	At      time.Time
 }
 
 // Profile is the segment that a creditor would put an account in: the division
@@ -120,8 +117,6 @@ func (b *Book) apply(e *Event) {
 		a.Sent = append(a.Sent, SentContact{ID: d.ContactID, Channel: c, At: e.Time})
 	case "contact.bounced", "debtor.opted_out":
 		a.Usable[c] = false
-	case "contact.opened", "contact.clicked", "contact.replied", "contact.answered":
-		a.seen(e)
 	case "case.opened":
 		if d.Kind == "dispute" {
 			a.dispute(d.InvoiceID, d.CaseID)
@@ -135,28 +130,24 @@ func (b *Book) apply(e *Event) {
 	case "case.closed":
 		delete(a.blocked, d.CaseID)
 		a.dispute(d.InvoiceID, "")
-	case "rating.changed":
-		a.Score = d.Score
 	}
 }
 
-// seen notes that a contact was looked at. Opens within a minute of sending
-// are machines.
-func (a *Account) seen(e *Event) {
+// Machine tells whether an open came within a minute of sending, as those of
+// mail gateways do.
+func (a *Account) Machine(e *Event) bool {
+	s := a.contact(e.Data.ContactID)
+	return s != nil && e.Time.Sub(s.At) < time.Minute
+}
+
+// contact returns a contact by id, or nil.
+func (a *Account) contact(id string) *SentContact {
 	for i := len(a.Sent) - 1; i >= 0; i-- {
-		s := &a.Sent[i]
-		if s.ID != e.Data.ContactID {
-			continue
+		if a.Sent[i].ID == id {
+			return &a.Sent[i]
 		}
-		if e.Type == "contact.opened" && e.Time.Sub(s.At) < time.Minute {
-			return
-		}
-		if s.SeenAt.IsZero() {
-			s.SeenAt = e.Time
-		}
-		s.Answered = s.Answered || e.Type != "contact.opened"
-		return
 	}
+	return nil
 }
 
 func (a *Account) dispute(invoice, by string) {

@@ -3,6 +3,7 @@ package world
 import (
 	"context"
 	"math"
+	"time"
 
 	"rappel/datasets/ledger"
 )
@@ -128,6 +129,10 @@ const (
 	fatigueStep   = 0.6
 )
 
+// silence is how long the oracle waits for the effect of a contact before it
+// plans the next: what is in flight it does not see.
+const silence = 40 * time.Hour
+
 // Act returns the contacts that are worth more today than any later.
 func (o *Oracle) Act(_ context.Context, m Morning) ([]Action, error) {
 	var out []Action
@@ -140,6 +145,10 @@ func (o *Oracle) Act(_ context.Context, m Morning) ([]Action, error) {
 		d := o.w.byID[a.ID]
 		mind := o.minds[a.ID]
 		mind.age(&m)
+		if m.Now.Sub(a.Last()) < silence {
+			o.minds[a.ID] = mind
+			continue
+		}
 		best, chance := o.decide(&m, a, d, int(m.Date-oldest), cents, mind.decided)
 		if chance > 0 {
 			if act, ok := m.send(a, best.channel, float64(best.hour), best.tone); ok {
@@ -196,6 +205,9 @@ func (o *Oracle) decide(m *Morning, a *Account, d *debtor, pastDue int, cents in
 		lag := float64(run - day)
 		keep := math.Pow(1-response.IntentionFade, lag)
 		stay := 1 - hazard[j]
+		if pastDue < 0 && pastDue+j >= 0 && response.PreDue > 0 {
+			keep /= response.PreDue // options are priced as of today
+		}
 		if j == 0 {
 			var best option
 			lowest := late[0] + stay*after(tired[today])

@@ -69,20 +69,18 @@ var FixedLadder = Ladder{
 	{30, ledger.Phone, 9, ledger.Formal},
 }
 
-// Fixed follows one ladder for everybody.
+// Fixed follows one ladder for everybody, invoice by invoice. A contact speaks
+// of all that is open, so a step that falls within coveredFor of the last
+// contact counts as taken.
 type Fixed struct {
 	Ladder Ladder
-	done   map[string]rung
+	next   map[string]int // by invoice
 }
 
-// rung is how far a ladder was climbed for the invoice that is oldest.
-type rung struct {
-	due  ledger.Day
-	next int
-}
+const coveredFor = 5 * 24 * time.Hour
 
 // NewFixed returns the policy that follows a ladder.
-func NewFixed(l Ladder) *Fixed { return &Fixed{Ladder: l, done: make(map[string]rung)} }
+func NewFixed(l Ladder) *Fixed { return &Fixed{Ladder: l, next: make(map[string]int)} }
 
 // Name returns "fixed".
 func (f *Fixed) Name() string { return "fixed" }
@@ -90,8 +88,9 @@ func (f *Fixed) Name() string { return "fixed" }
 // Observe learns nothing.
 func (f *Fixed) Observe(context.Context, Morning, []Event) error { return nil }
 
-// Act sends, on weekdays, the step that is due for each account's oldest claim.
-// A step that fell on a weekend or a hold is taken on the next possible day.
+// Act sends, on weekdays, the highest step that is due for any invoice of an
+// account. A step that fell on a weekend or a hold is taken on the next
+// possible day, unless the one after it is due by then.
 func (f *Fixed) Act(_ context.Context, m Morning) ([]Action, error) {
 	var out []Action
 	for _, a := range m.Book.Accounts {
@@ -106,26 +105,29 @@ func (f *Fixed) step(m *Morning, a *Account, ladder Ladder) (Action, bool) {
 	if wd := m.Date.Weekday(); wd == time.Saturday || wd == time.Sunday {
 		return Action{}, false
 	}
-	cents, due := a.Claim(m.Date, 0)
-	if cents == 0 {
+	if cents, _ := a.Claim(m.Date, 0); cents == 0 {
 		return Action{}, false
 	}
-	at := f.done[a.ID]
-	if at.due != due {
-		at = rung{due: due}
-	}
-	past := int(m.Date - due)
-	for at.next < len(ladder) && past >= ladder[at.next].PastDue {
-		s := ladder[at.next]
-		at.next++
-		late := at.next < len(ladder) && past >= ladder[at.next].PastDue
-		f.done[a.ID] = at
-		if late || !a.Usable[s.Channel] {
-			continue // overtaken by the next step, or no way to take it
+	highest := -1
+	for i := range a.Open {
+		inv := &a.Open[i]
+		past, n := int(m.Date-inv.Due), f.next[inv.ID]
+		if inv.Disputed != "" || n >= len(ladder) || past < ladder[n].PastDue {
+			continue
 		}
-		return m.send(a, s.Channel, s.Hour, s.Tone)
+		for n+1 < len(ladder) && past >= ladder[n+1].PastDue {
+			n++
+		}
+		f.next[inv.ID] = n + 1
+		if a.Usable[ladder[n].Channel] {
+			highest = max(highest, n)
+		}
 	}
-	return Action{}, false
+	if highest < 0 || m.Now.Sub(a.Last()) < coveredFor {
+		return Action{}, false
+	}
+	s := &ladder[highest]
+	return m.send(a, s.Channel, s.Hour, s.Tone)
 }
 
 // Segmented follows the ladder that did best for an account's profile in a

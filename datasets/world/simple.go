@@ -2,6 +2,7 @@ package world
 
 import (
 	"context"
+	"time"
 
 	"rappel/datasets/ledger"
 )
@@ -12,13 +13,17 @@ import (
 // the best channel and hour by that, every third day, greedily.
 type Simple struct {
 	spec    *Spec
-	channel map[string]*[ledger.Channels][2]float64 // key → tries, hits
+	channel map[string]*[ledger.Channels][2]float64 // by debtor, profile and all: tries, hits
 	hours   map[string]*[24]float64
+	hit     map[string]string // the contact of a debtor that was counted as a hit last
 }
 
 // NewSimple returns the rule without any experience.
 func NewSimple(spec *Spec) *Simple {
-	return &Simple{spec: spec, channel: make(map[string]*[ledger.Channels][2]float64), hours: make(map[string]*[24]float64)}
+	return &Simple{
+		spec: spec, channel: make(map[string]*[ledger.Channels][2]float64),
+		hours: make(map[string]*[24]float64), hit: make(map[string]string),
+	}
 }
 
 // Name returns "simple".
@@ -37,19 +42,27 @@ func (s *Simple) Observe(_ context.Context, m Morning, events []Event) error {
 	for i := range events {
 		e := &events[i]
 		a := m.Book.Account(e.Debtor)
-		for _, key := range [...]string{a.ID, a.Profile(), "all"} {
-			switch e.Type {
-			case "contact.sent":
-				c, _ := ledger.ParseChannel(e.Data.Channel)
+		keys := [...]string{a.ID, a.Profile(), "all"}
+		switch e.Type {
+		case "contact.sent":
+			c, _ := ledger.ParseChannel(e.Data.Channel)
+			for _, key := range keys {
 				row(s.channel, key)[c][0]++
-			case "payment.received":
-				for j := len(a.Sent) - 1; j >= 0 && e.Time.Sub(a.Sent[j].At) < 7*24*3600e9; j-- {
-					row(s.channel, key)[a.Sent[j].Channel][1] += 1 / float64(1+len(a.Open))
-					break
+			}
+		case "payment.received", "contact.opened", "contact.clicked", "contact.replied", "contact.answered", "invoice.viewed":
+			if e.Type == "contact.opened" && a.Machine(e) {
+				continue
+			}
+			for _, key := range keys {
+				row(s.hours, key)[e.Time.In(a.Zone).Hour()]++
+			}
+		}
+		if n := len(a.Sent) - 1; e.Type == "payment.received" && n >= 0 {
+			if last := &a.Sent[n]; e.Time.Sub(last.At) < 7*24*time.Hour && s.hit[a.ID] != last.ID {
+				s.hit[a.ID] = last.ID
+				for _, key := range keys {
+					row(s.channel, key)[last.Channel][1]++
 				}
-				row(s.hours, key)[e.Time.In(a.Zone).Hour()]++
-			case "contact.opened", "contact.clicked", "contact.replied", "contact.answered", "invoice.viewed":
-				row(s.hours, key)[e.Time.In(a.Zone).Hour()]++
 			}
 		}
 	}
@@ -57,20 +70,20 @@ func (s *Simple) Observe(_ context.Context, m Morning, events []Event) error {
 }
 
 // Act takes the channel and the hour of highest expected value for each
-// account that is overdue and was left alone for three days.
+// account with something due that was left alone for three days.
 func (s *Simple) Act(_ context.Context, m Morning) ([]Action, error) {
 	var out []Action
 	for _, a := range m.Book.Accounts {
-		cents, due := a.Claim(m.Date, -1)
-		if cents == 0 || m.Now.Sub(a.Last()) < 60*3600e9 {
+		cents, due := a.Claim(m.Date, 0)
+		if cents == 0 || m.Now.Sub(a.Last()) < 60*time.Hour {
 			continue
 		}
 		one, some, all := row(s.channel, a.ID), row(s.channel, a.Profile()), row(s.channel, "all")
 		best, channel := 0.0, ledger.Email
 		for c, name := range ledger.ChannelNames {
 			p := (all[c][1] + 3) / (all[c][0] + 10)
-			p = (some[c][1] + 12*p) / (some[c][0] + 12)
-			p = (one[c][1] + 4*p) / (one[c][0] + 4)
+			p = (some[c][1] + 30*p) / (some[c][0] + 30)
+			p = (one[c][1] + 10*p) / (one[c][0] + 10)
 			if v := p*float64(cents)/100*s.spec.dayRate()*15 - s.spec.Channels[name].Cost; a.Usable[c] && v > best {
 				best, channel = v, ledger.Channel(c)
 			}
@@ -78,7 +91,7 @@ func (s *Simple) Act(_ context.Context, m Morning) ([]Action, error) {
 		if best == 0 {
 			continue
 		}
-		tone := ledger.Tone(min(2, int(m.Date-due)/15))
+		tone := ledger.Tone(max(0, min(2, int(m.Date-due)/15)))
 		if act, ok := m.send(a, channel, s.hour(a, channel), tone); ok {
 			out = append(out, act)
 		}
