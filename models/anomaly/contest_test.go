@@ -66,7 +66,6 @@ type online struct {
 	hazard      float64
 	logp        []float64 // by run length
 	n, mean, s2 []float64 // posterior of each run
-	sum, all    float64
 	lates       []float64
 }
 
@@ -225,11 +224,9 @@ func contest(p plan, seed uint64, perYear float64, n int, enter func(Prior, play
 		histories = append(histories, h)
 		profile = append(profile, 0)
 	}
-	c := Irregular
+	c := Monthly
 	if p.gap == 7 {
 		c = Weekly
-	} else if p.gap == 30 {
-		c = Monthly
 	}
 	prior := learn(DefaultConfig().Prior[c], histories, profile, 1)
 	run := func(threshold float64) (rate, share float64) {

@@ -84,7 +84,7 @@ func TestStreamInQuietBook(t *testing.T) {
 
 func TestStreamForgets(t *testing.T) {
 	var s Stream
-	for day := int32(0); day < 3*year; day++ {
+	for day := range int32(3 * year) {
 		s.Test(nil, day, []float64{0.5, 1e-9}, 0.1)
 	}
 	if len(s.Days) != year {
