@@ -115,6 +115,7 @@ type coxModel struct {
 	eta, r   []float64
 	shift    float64   // of the offsets
 	eventSum []float64 // Σ w·x over the events
+	noInfo   bool      // leave the rows' information out of sumRows
 	factor   []float64 // weight of each position in the derivatives; nil for ones
 	// Per position: sums over the risk set and over the events in it.
 	s0, d0, dw []float64
@@ -602,7 +603,9 @@ func (m *coxModel) sumLane(lane int) {
 			}
 			addXtV(to, m.x[first*p:i*p], m.r[first:i])
 		}
-		s.gram.add(m.x[lo*p:hi*p], v)
+		if !m.noInfo {
+			s.gram.add(m.x[lo*p:hi*p], v)
+		}
 	}
 }
 
