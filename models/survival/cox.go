@@ -296,6 +296,9 @@ func (m *coxModel) moments(j int) error {
 
 // size returns the standard deviation of column j.
 func (m *coxModel) size(j int) float64 {
+	if m.d.Columns[j] == nil { // streamed: at most half the range
+		return m.span[j] / 2
+	}
 	sum, weight := 0.0, 0.0
 	for i, v := range m.d.Columns[j] {
 		w := m.d.weight(i)
@@ -368,6 +371,12 @@ func (m *coxModel) sumRisk() {
 			m.s0[m.lo[i]] -= r
 		}
 	}
+	m.suffixRisk()
+}
+
+// suffixRisk turns s0 from sums of a position's own rows into sums over risk
+// sets.
+func (m *coxModel) suffixRisk() {
 	for s := range m.label {
 		sum := 0.0
 		for g := m.first[s+1] - 1; g > m.first[s]; g-- {
@@ -464,12 +473,18 @@ func (m *coxModel) derivatives(grad, info []float64) {
 	}
 	m.sumRows()
 	m.scan()
-	clear(grad)
 	clear(info)
-	p := m.p
 	for l := range m.lane {
 		m.lane[l].gram.addTo(info)
 	}
+	m.finishDerivatives(grad, info)
+}
+
+// finishDerivatives stores the gradient, and takes the means of the risk sets
+// from info, which holds the rows' information.
+func (m *coxModel) finishDerivatives(grad, info []float64) {
+	p := m.p
+	clear(grad)
 	m.gradient(grad)
 	raw := make([]float64, p)
 	for j := range p {

@@ -1,0 +1,139 @@
+package survival
+
+import (
+	"errors"
+	"math"
+	"runtime"
+	"slices"
+	"testing"
+)
+
+// batches cuts d into batches of a size and serves them in order.
+type batches struct {
+	d    *Data
+	size int
+	rows []int // nil is all
+}
+
+func (b batches) Pass(yield func(CoxBatch) error) error {
+	d := b.d
+	if b.rows != nil {
+		keep := make([]bool, d.Rows())
+		for _, i := range b.rows {
+			keep[i] = true
+		}
+		d = d.subset(func(i int) bool { return keep[i] })
+	}
+	for lo := 0; lo < d.Rows(); lo += b.size {
+		hi := min(lo+b.size, d.Rows())
+		part := d.subset(func(i int) bool { return i >= lo && i < hi })
+		c := CoxBatch{Rows: hi - lo, Entry: part.Entry, Time: part.Time, Event: part.Event, Weight: part.Weight, Offset: part.Offset, Stratum: part.Stratum}
+		for i := range c.Rows {
+			for _, col := range part.Columns {
+				c.X = append(c.X, col[i])
+			}
+		}
+		if err := yield(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startStop is data with entry, strata, weights, offsets and heavy ties.
+func startStop(n int) *Data {
+	d := days(n, 4, 6)
+	d.Entry, d.Weight, d.Offset, d.Stratum = make([]float64, n), make([]float64, n), make([]float64, n), make([]int, n)
+	for i := range n {
+		d.Entry[i] = max(0, d.Time[i]-float64(1+i%40))
+		d.Weight[i] = 0.5 + float64(i%3)
+		d.Offset[i] = float64(i%5) / 10
+		d.Stratum[i] = i % 3
+	}
+	return d
+}
+
+func TestStreamedCoxIsTheFit(t *testing.T) {
+	plain := days(3000, 4, 6)
+	for name, d := range map[string]*Data{"right-censored": plain, "all at once": startStop(3000)} {
+		for _, ties := range []Ties{Efron, Breslow} {
+			want, err := FitCox(d, CoxOptions{Ties: ties})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for shards, src := range map[int]CoxSource{
+				1: batches{d, 700, nil},
+				3: CoxShards{batches{d, 500, span(0, 900)}, batches{d, 400, span(900, 2000)}, batches{d, 3000, span(2000, 3000)}},
+			} {
+				got, err := FitCoxStream(src, 4, nil, CoxOptions{Ties: ties})
+				if err != nil {
+					t.Fatal(err)
+				}
+				// Sums in another order: rounding of a few thousand terms.
+				for j := range want.Coef {
+					if diff := math.Abs(got.Coef[j] - want.Coef[j]); diff > 1e-12 {
+						t.Errorf("%s, %v, %d shards: coef %d off by %g", name, ties, shards, j, diff)
+					}
+				}
+				near(t, name, got.SE(), want.SE(), 1e-11, 0)
+				near(t, name, []float64{got.LogLikNull, got.LogLik, got.Score.Stat}, []float64{want.LogLikNull, want.LogLik, want.Score.Stat}, 1e-11, 0)
+				a, b := got.Baselines(), want.Baselines()
+				near(t, name, a[0].CumHaz, b[0].CumHaz, 1e-11, 0)
+			}
+		}
+	}
+}
+
+func span(lo, hi int) (out []int) {
+	for i := lo; i < hi; i++ {
+		out = append(out, i)
+	}
+	return out
+}
+
+func TestFitsAreTheSameBitsOnAnyNumberOfWorkers(t *testing.T) {
+	d := startStop(6000)
+	fit := func(procs int) []float64 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+		streamed, err := FitCoxStream(batches{d, 5000, nil}, 4, nil, CoxOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cox, err := FitCox(d, CoxOptions{Robust: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := *d
+		whole.Entry = nil
+		aft, err := FitAFT(&whole, AFTOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Concat(streamed.Coef, cox.Coef, cox.Robust, []float64{cox.LogLik}, aft.Coef, aft.Cov)
+	}
+	one := fit(1)
+	for _, procs := range []int{2, 5} {
+		if got := fit(procs); !slices.Equal(got, one) {
+			t.Errorf("%d processors differ from one", procs)
+		}
+	}
+}
+
+func TestStreamedCoxRefuses(t *testing.T) {
+	names := []string{"a", "b", "c", "d"}
+	d := days(2000, 4, 6)
+	d.Columns[2][1234] = math.NaN()
+	_, err := FitCoxStream(batches{d, 500, nil}, 4, names, CoxOptions{})
+	var ce *ColumnError
+	if !errors.As(err, &ce) || ce.Columns[0] != "c" || ce.Row != 1234 {
+		t.Errorf("NaN: %v", err)
+	}
+	d = days(2000, 4, 6)
+	clear(d.Event)
+	if _, err := FitCoxStream(batches{d, 500, nil}, 4, names, CoxOptions{}); !errors.Is(err, ErrNoEvents) {
+		t.Errorf("no events: %v", err)
+	}
+	if _, err := FitCoxStream(CoxShards{}, 4, names, CoxOptions{}); !errors.Is(err, ErrNoRows) {
+		t.Errorf("no rows: %v", err)
+	}
+}
