@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"testing"
 )
 
@@ -36,7 +37,7 @@ func TestDecisionsAreTheSameBits(t *testing.T) {
 	mean, sd, prob := make([]float64, 5), make([]float64, 5), make([]float64, 5)
 	phis := make([]float64, 20)
 	for i := range 300 {
-		rng := Stream(1, fmt.Sprint(i))
+		rng := Stream(1, strconv.Itoa(i))
 		for j := range phis {
 			phis[j] = float64(rng.IntN(9)-4) / 3
 		}
@@ -44,7 +45,7 @@ func TestDecisionsAreTheSameBits(t *testing.T) {
 		p.Posterior().Score(mean, sd, phis, d%3, d, w)
 		p.Posterior().Contrast(mean, sd, phis, Best(mean), d%3, d, w)
 		Thompson(prob, mean, sd, Exploration{Scale: 0.5, Floor: 0.02}, w)
-		a := Draw(prob, 1, fmt.Sprint(i))
+		a := Draw(prob, 1, strconv.Itoa(i))
 		for _, v := range prob {
 			fmt.Fprintf(h, "%x ", math.Float64bits(v))
 		}

@@ -31,23 +31,28 @@ func TestExamples(t *testing.T) {
 	}{
 		{
 			"header, numbers and words", "size,colour,kind\n1,red,b\n2,blue,a\n3,red,a\n", "kind",
-			[]string{"a", "b"}, [][]float64{{-root, 1, 0}, {0, 0, 1}, {root, 1, 0}},
+			[]string{"a", "b"},
+			[][]float64{{-root, 1, 0}, {0, 0, 1}, {root, 1, 0}},
 		},
 		{
 			"no header, label by number", "b,1\na,2\na,3\n", "1",
-			[]string{"a", "b"}, [][]float64{{-root}, {0}, {root}},
+			[]string{"a", "b"},
+			[][]float64{{-root}, {0}, {root}},
 		},
 		{
 			"no header, label by its usual name", "b,1\na,2\na,3\n", "label",
-			[]string{"a", "b"}, [][]float64{{-root}, {0}, {root}},
+			[]string{"a", "b"},
+			[][]float64{{-root}, {0}, {root}},
 		},
 		{
 			"last column, missing number, constant column", "1,7,b\n?,7,a\n3,7,a\n", "-1",
-			[]string{"a", "b"}, [][]float64{{-root * math.Sqrt(2./3)}, {0}, {root * math.Sqrt(2./3)}},
+			[]string{"a", "b"},
+			[][]float64{{-root * math.Sqrt(2./3)}, {0}, {root * math.Sqrt(2./3)}},
 		},
 		{
 			"words alone are no header if they recur", "red,b\nred,a\nblue,a\n", "2",
-			[]string{"a", "b"}, [][]float64{{1, 0}, {1, 0}, {0, 1}},
+			[]string{"a", "b"},
+			[][]float64{{1, 0}, {1, 0}, {0, 1}},
 		},
 	}
 	for _, k := range cases {

@@ -137,7 +137,8 @@ func Restore(s State) (*Pooled, error) {
 		}
 	}
 	for _, column := range [][]float64{
-		{s.Squares, s.Mass, s.Noise}, s.A, s.B, s.SegmentVariance, s.DebtorVariance,
+		{s.Squares, s.Mass, s.Noise},
+		s.A, s.B, s.SegmentVariance, s.DebtorVariance,
 		s.SegmentRows, s.SegmentB, s.SegmentMass, s.LeafRows, s.LeafB, s.LeafMass,
 		s.DebtorShort, s.OpenPhi, s.OpenTarget, s.OpenWeight, s.OpenExpected, s.OpenSD,
 	} {
