@@ -55,7 +55,7 @@ func TestVectorOfOneDebtor(t *testing.T) {
 		INSERT INTO debtors VALUES
 			('acme', 'd', '2025-01-01', 'business', 'nl', '', 'BE', '9000', '56.101', '2025-01-01');
 		INSERT INTO invoices BY NAME
-			SELECT 'acme' AS creditor_id, id AS invoice_id, 'd' AS debtor_id, issued::TIMESTAMPTZ AS issued_at, due::DATE AS due_on, amount
+			SELECT 'acme' AS creditor_id, id AS invoice_id, 'd' AS debtor_id, issued::TIMESTAMPTZ AS issued_at, issued_at AS observed_at, due::DATE AS due_on, amount
 			FROM (VALUES ('1', '2025-01-06 08:00:00+00', '2025-02-05', 100), ('2', '2025-02-06 08:00:00+00', '2025-03-08', 300),
 			             ('3', '2025-03-06 08:00:00+00', '2025-04-05', 50)) v(id, issued, due, amount);
 		INSERT INTO payments VALUES

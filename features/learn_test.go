@@ -42,7 +42,7 @@ func reminded(t *testing.T) *store.Store {
 			('acme', 'd', '2025-01-01', 'business', 'nl', '', 'BE', '9000', '56.101', '2025-01-01'),
 			('acme', 'e', '2025-01-01', 'consumer', 'nl', '', 'BE', '9000', '', '2025-01-01');
 		INSERT INTO invoices BY NAME
-			SELECT 'acme' AS creditor_id, id AS invoice_id, debtor AS debtor_id, issued::TIMESTAMPTZ AS issued_at, due::DATE AS due_on, amount
+			SELECT 'acme' AS creditor_id, id AS invoice_id, debtor AS debtor_id, issued::TIMESTAMPTZ AS issued_at, issued_at AS observed_at, due::DATE AS due_on, amount
 			FROM (VALUES ('1', 'd', '2025-03-01 08:00:00+00', '2025-03-04', 99), ('2', 'd', '2025-03-05 08:00:00+00', '2025-03-06', 50),
 				('3', 'e', '2025-03-05 08:00:00+00', '2025-03-06', 50)) v(id, debtor, issued, due, amount);
 		INSERT INTO payments VALUES ('acme', 'p1', '1', 'd', '2025-03-08 10:00:00+00', 99, 'app');
@@ -93,7 +93,7 @@ func TestHazardKeepsAShare(t *testing.T) {
 	exec(t, db, `INSERT INTO creditors (creditor_id) VALUES ('acme');
 		INSERT INTO debtors SELECT 'acme', 'd' || i, '2025-01-01', 'consumer', '', '', 'BE', '', '', '2025-01-01' FROM range(100) t(i);
 		INSERT INTO invoices BY NAME SELECT 'acme' AS creditor_id, 'i' || i AS invoice_id, 'd' || i AS debtor_id,
-			'2025-01-01'::TIMESTAMPTZ AS issued_at, '2025-02-01'::DATE AS due_on, 10 AS amount FROM range(100) t(i);
+			'2025-01-01'::TIMESTAMPTZ AS issued_at, issued_at AS observed_at, '2025-02-01'::DATE AS due_on, 10 AS amount FROM range(100) t(i);
 		INSERT INTO payments SELECT 'acme', 'p' || i, 'i' || i, 'd' || i, '2025-02-01 10:00:00+00', 10, '' FROM range(100) t(i);`)
 	w := Window{From: day("2025-01-01T00:00:00Z"), To: day("2025-03-01T00:00:00Z"), Keep: 0.25}
 	var rows, paid, weight float64

@@ -11,7 +11,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/duckdb/duckdb-go/v2"
 
 	"rappel/datasets/ledger"
@@ -27,7 +26,9 @@ var (
 		"point", "zone_number", "who", "horizon", "clock", "moment",
 		"issued", "receipt", "settled", "sent", "bill", "sign", "touch", "natural", "payment",
 	}
-	vectorSteps  = append(slices.Clone(history), "payday", "hours", "response", "context")
+	vectorSteps = append(slices.Clone(history),
+		"payday", "unread", "hours", "response", "context", "crowd", "pool",
+		"sky", "weather_response", "forecast", "sector", "holiday")
 	hazardSteps  = append(slices.Clone(history), "stretch")
 	outcomeSteps = history
 )
@@ -41,15 +42,15 @@ func text(name string) string {
 }
 
 // compose joins steps to one statement that ends in the relation of the file
-// result. points is a SELECT of creditor_id, debtor_id and as_of; horizon, if
-// not empty, takes the place of the file of that name.
-func compose(points, horizon string, steps []string, result string) string {
+// result. points is a SELECT of creditor_id, debtor_id and as_of; instead holds
+// texts that take the place of the file of a step.
+func compose(points string, instead map[string]string, steps []string, result string) string {
 	var b strings.Builder
 	b.WriteString("WITH points AS (" + points + ")")
 	for _, s := range steps {
-		body := text(s)
-		if s == "horizon" && horizon != "" {
-			body = horizon
+		body, ok := instead[s]
+		if !ok {
+			body = text(s)
 		}
 		fmt.Fprintf(&b, ",\n%q AS MATERIALIZED (\n%s)", s, body)
 	}
@@ -88,26 +89,62 @@ type Point struct {
 // A batch has the schema of Schema and lives only during the call of yield; an
 // error of yield ends the work and is returned.
 func (p *Pipeline) Vectors(ctx context.Context, asOf time.Time, f Filter, yield func(arrow.RecordBatch) error) error {
-	points := "SELECT DISTINCT creditor_id, debtor_id, " + moment(asOf) + " AS as_of FROM debtors" +
-		" WHERE observed_at <= " + moment(asOf)
-	if f.Creditor != "" {
-		points += " AND creditor_id = " + quote(f.Creditor)
-	}
-	var asked []Point
-	if f.Keys != nil {
-		asked = make([]Point, len(f.Keys))
-		for i, k := range f.Keys {
-			asked[i] = Point{Key: k, AsOf: asOf}
+	return p.src.Arrow(ctx, func(db *duckdb.Arrow) error {
+		c := session{ctx, db}
+		if err := c.start(); err != nil {
+			return err
 		}
-		points = "SELECT * FROM (" + points + ") SEMI JOIN asked USING (creditor_id, debtor_id)"
-	}
-	return p.run(ctx, asked, compose(points, "", vectorSteps, "vector"), yield)
+		everyone := observed(asOf)
+		if f.Creditor != "" {
+			everyone += " AND creditor_id = " + quote(f.Creditor)
+		}
+		if f.Keys == nil {
+			return c.read(compose(everyone, nil, vectorSteps, "vector"), yield)
+		}
+		if err := c.ask(pointsOf(f.Keys, asOf)); err != nil {
+			return err
+		}
+		if err := c.gather(asOf, "SEMI JOIN asked USING (creditor_id)"); err != nil {
+			return err
+		}
+		points := "SELECT * FROM (" + everyone + ") SEMI JOIN asked USING (creditor_id, debtor_id)"
+		return c.read(compose(points, fromGathered, vectorSteps, "vector"), yield)
+	})
 }
 
 // VectorsAt yields the behaviour vectors of debtors each at its own moment: what
 // a model trains on. Points given twice come once.
 func (p *Pipeline) VectorsAt(ctx context.Context, points []Point, yield func(arrow.RecordBatch) error) error {
-	return p.run(ctx, points, compose("SELECT * FROM asked", "", vectorSteps, "vector"), yield)
+	if len(points) == 0 {
+		return nil
+	}
+	last := points[0].AsOf
+	for _, q := range points {
+		if q.AsOf.After(last) {
+			last = q.AsOf
+		}
+	}
+	return p.src.Arrow(ctx, func(db *duckdb.Arrow) error {
+		c := session{ctx, db}
+		if err := c.start(); err != nil {
+			return err
+		}
+		if err := c.ask(points); err != nil {
+			return err
+		}
+		if err := c.gather(last, "SEMI JOIN asked USING (creditor_id)"); err != nil {
+			return err
+		}
+		return c.read(compose("SELECT * FROM asked", fromGathered, vectorSteps, "vector"), yield)
+	})
+}
+
+func pointsOf(keys []ledger.Key, asOf time.Time) []Point {
+	points := make([]Point, len(keys))
+	for i, k := range keys {
+		points[i] = Point{Key: k, AsOf: asOf}
+	}
+	return points
 }
 
 // Load returns the vectors of Vectors as a Set.
@@ -142,7 +179,7 @@ func (p *Pipeline) Hazard(ctx context.Context, w Window, yield func(arrow.Record
 		// What is known at w.To is what lies before it.
 		horizon := fmt.Sprintf("SELECT %s AS since, %s AS until, %v::DOUBLE AS keep",
 			moment(w.From), moment(w.To.Add(-time.Microsecond)), keep)
-		return compose(points, horizon, hazardSteps, "hazard")
+		return compose(points, map[string]string{"horizon": horizon}, hazardSteps, "hazard")
 	}, yield)
 }
 
@@ -153,7 +190,7 @@ func (p *Pipeline) Outcomes(ctx context.Context, w Window, asOf time.Time, yield
 		" AND sent_at < " + moment(w.To) + " AND sent_at <= " + moment(asOf)
 	return p.inParts(ctx, w, points, func(points string) string {
 		horizon := fmt.Sprintf("SELECT %s AS since, %s AS until, 1.0 AS keep", moment(w.From), moment(asOf))
-		return compose(points, horizon, outcomeSteps, "outcome")
+		return compose(points, map[string]string{"horizon": horizon}, outcomeSteps, "outcome")
 	}, yield)
 }
 
@@ -166,85 +203,28 @@ func (p *Pipeline) inParts(ctx context.Context, w Window, points string, query f
 	if w.Creditor != "" {
 		points += " AND creditor_id = " + quote(w.Creditor)
 	}
-	parts := int64(1)
-	err := p.run(ctx, nil, "SELECT count(*) // "+strconv.Itoa(partSize)+" + 1 AS parts FROM ("+points+")", func(rec arrow.RecordBatch) error {
-		parts = rec.Column(0).(*array.Int64).Value(0)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for i := range parts {
-		part := fmt.Sprintf("%s AND hash(creditor_id, debtor_id) %% %d = %d", points, parts, i)
-		if err := p.run(ctx, nil, query(part), yield); err != nil {
+	return p.src.Arrow(ctx, func(db *duckdb.Arrow) error {
+		c := session{ctx, db}
+		if err := c.start(); err != nil {
 			return err
 		}
-	}
-	return nil
+		parts := int64(1)
+		err := c.read("SELECT count(*) // "+strconv.Itoa(partSize)+" + 1 AS parts FROM ("+points+")", func(rec arrow.RecordBatch) error {
+			parts = rec.Column(0).(*array.Int64).Value(0)
+			return nil
+		})
+		for i := int64(0); i < parts && err == nil; i++ {
+			err = c.read(query(fmt.Sprintf("%s AND hash(creditor_id, debtor_id) %% %d = %d", points, parts, i)), yield)
+		}
+		return err
+	})
 }
 
 // moment and quote write literals of SQL.
 func moment(t time.Time) string { return fmt.Sprintf("make_timestamptz(%d)", t.UnixMicro()) }
 func quote(s string) string     { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// run executes a statement over the relation asked, which holds the given
-// points, and yields what it answers.
-func (p *Pipeline) run(ctx context.Context, asked []Point, query string, yield func(arrow.RecordBatch) error) error {
-	return p.src.Arrow(ctx, func(db *duckdb.Arrow) error {
-		done, err := db.QueryContext(ctx, text("macros"))
-		if err != nil {
-			return fmt.Errorf("features: macros: %w", err)
-		}
-		done.Release()
-		if asked != nil {
-			release, err := register(db, asked)
-			if err != nil {
-				return fmt.Errorf("features: points: %w", err)
-			}
-			defer release()
-		}
-		rows, err := db.QueryContext(ctx, query)
-		if err != nil {
-			return fmt.Errorf("features: query: %w", err)
-		}
-		defer rows.Release()
-		for rows.Next() {
-			rec, err := spread(rows.RecordBatch())
-			if err != nil {
-				return err
-			}
-			err = yield(rec)
-			rec.Release()
-			if err != nil {
-				return err
-			}
-		}
-		if err := rows.Err(); err != nil {
-			return fmt.Errorf("features: read: %w", err)
-		}
-		return nil
-	})
-}
-
-// register makes the points readable as the relation asked, until release.
-func register(db *duckdb.Arrow, points []Point) (release func(), err error) {
-	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
-		{Name: "creditor_id", Type: arrow.BinaryTypes.String},
-		{Name: "debtor_id", Type: arrow.BinaryTypes.String},
-		{Name: "as_of", Type: arrow.FixedWidthTypes.Timestamp_us},
-	}, nil))
-	defer b.Release()
-	for _, p := range points {
-		b.Field(0).(*array.StringBuilder).Append(p.Creditor)
-		b.Field(1).(*array.StringBuilder).Append(p.Debtor)
-		b.Field(2).(*array.TimestampBuilder).Append(arrow.Timestamp(p.AsOf.UnixMicro()))
-	}
-	rec := b.NewRecordBatch()
-	defer rec.Release()
-	rd, err := array.NewRecordReader(rec.Schema(), []arrow.RecordBatch{rec})
-	if err != nil {
-		return nil, err
-	}
-	defer rd.Release()
-	return db.RegisterView(rd, "asked")
+// observed is the SELECT of the debtors known at a moment, as points.
+func observed(asOf time.Time) string {
+	return "SELECT DISTINCT creditor_id, debtor_id, " + moment(asOf) + " AS as_of FROM debtors WHERE observed_at <= " + moment(asOf)
 }

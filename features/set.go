@@ -92,10 +92,25 @@ type Set struct {
 	HoursToPay   []float32 `col:"hours_to_pay" width:"5"`
 	SilentRun    []float32 `col:"silent_run" width:"5"` // contacts since the last that was noticed or followed by a payment
 
+	OpenRate   []float32 `col:"open_rate" width:"5"`    // opened within a week; shrunk to the profile, then to all of the creditor
+	Paid7dRate []float32 `col:"paid_7d_rate" width:"5"` // followed by a payment within a week; shrunk alike
+
 	// Methods of payment.
 	MethodShare    []float32 `col:"method_share" width:"6"`
 	MethodDaysLate []float32 `col:"method_days_late" width:"6"`
 	UsualMethod    []string  `col:"usual_method"`
+
+	// Signals. Lists of four run over night, morning, afternoon and evening.
+	SunResponse          []float32 `col:"sun_response" width:"4"`  // share of sunshine at signs, less that when something lay unread; shrunk
+	RainResponse         []float32 `col:"rain_response" width:"4"` // the same of hours with rain
+	ForecastSun          []float32 `col:"forecast_sun" width:"7"`  // hours of sun, today first; -1: unknown
+	ForecastRain         []float32 `col:"forecast_rain" width:"7"` // mm
+	SectorRisk           []float64 `col:"sector_risk"`
+	SectorRiskChange     []float64 `col:"sector_risk_change"`
+	RegionRisk           []float64 `col:"region_risk"`
+	DaysToHoliday        []float64 `col:"days_to_holiday"` // 0: today; -1: unknown
+	DayOfMonth           []float64 `col:"day_of_month"`
+	DaysSinceUsualPayday []float64 `col:"days_since_usual_payday"` // the month's end where half the pay days lie there, else the commonest weekday; -1: never paid
 
 	// Context.
 	DaysPastDue       []float64 `col:"days_past_due"`
@@ -224,9 +239,6 @@ func (s *Set) Append(rec arrow.RecordBatch) error {
 			}
 		}
 	}
-	if s.rows == nil {
-		s.rows = make(map[ledger.Key]int)
-	}
 	v := reflect.ValueOf(s).Elem()
 	n := s.Len()
 	for i, c := range columns {
@@ -249,17 +261,40 @@ func (s *Set) Append(rec arrow.RecordBatch) error {
 			*dst = append(*dst, values[from:from+l.Len()*c.width]...)
 		}
 	}
-	for i := n; i < s.Len(); i++ {
+	s.index(n)
+	return nil
+}
+
+// merge adds the rows of t, which replace those of the same key.
+func (s *Set) merge(t *Set) {
+	v, w := reflect.ValueOf(s).Elem(), reflect.ValueOf(t).Elem()
+	n := s.Len()
+	for _, c := range columns {
+		f := v.Field(c.index)
+		f.Set(reflect.AppendSlice(f, w.Field(c.index)))
+	}
+	s.index(n)
+}
+
+// index takes note of the rows from n on; one whose key is known takes the place
+// of the old.
+func (s *Set) index(n int) {
+	if s.rows == nil {
+		s.rows = make(map[ledger.Key]int, s.Len())
+	}
+	for i := n; i < s.Len(); {
 		k := s.Key(i)
-		if old, ok := s.rows[k]; ok {
-			s.move(old, i)
-			s.truncate(i)
-			i--
+		old, ok := s.rows[k]
+		if !ok {
+			s.rows[k] = i
+			i++
 			continue
 		}
-		s.rows[k] = i
+		last := s.Len() - 1
+		s.move(old, i)
+		s.move(i, last)
+		s.cut(last)
 	}
-	return nil
 }
 
 // Len returns the number of vectors.
@@ -285,15 +320,6 @@ func (s *Set) Remove(k ledger.Key) {
 	last := s.Len() - 1
 	if i != last {
 		s.rows[s.Key(last)] = i
-		s.move(i, last)
-	}
-	s.cut(last)
-}
-
-// truncate takes row i out by putting the last row there, before it is indexed.
-func (s *Set) truncate(i int) {
-	last := s.Len() - 1
-	if i != last {
 		s.move(i, last)
 	}
 	s.cut(last)

@@ -8,7 +8,7 @@ WITH span AS (
                (SELECT us(min(issued_at)) FROM invoices), (SELECT us(min(paid_at)) FROM payments),
                (SELECT us(min(sent_at)) FROM contacts), (SELECT us(min(occurred_at)) FROM engagements),
                (SELECT min(upto) FROM point))) - 1 AS first_day,
-           utc_day((SELECT us(until) FROM horizon)) + 1 AS last_day
+           utc_day((SELECT us(until) FROM horizon)) + 9 AS last_day
 ), days AS (
     SELECT zone, zid, d::INTEGER AS day,
            zone_offset(zone, d * day_us()) AS before_us,

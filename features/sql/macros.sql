@@ -23,6 +23,9 @@ CREATE OR REPLACE TEMP MACRO hour_of_week(hour) AS (hour + 72) % 168;
 CREATE OR REPLACE TEMP MACRO is_month_end(day) AS
     day(date_of(day)) <= 2 OR day(date_of(day + 3)) <= 3;
 
+CREATE OR REPLACE TEMP MACRO since_month_end(day) AS
+    CASE WHEN day(date_of(day + 1)) = 1 THEN 0 ELSE day(date_of(day)) END;
+
 -- Half-life of a habit: 180 days. One is 2^30.
 CREATE OR REPLACE TEMP MACRO decay(age_days) AS
     round(pow(2.0, 30 - age_days / 180.0))::BIGINT;
@@ -71,3 +74,28 @@ CREATE OR REPLACE TEMP MACRO mean6(i, x) AS list_value(
     coalesce(sum(x) FILTER (i = 5) / count(*) FILTER (i = 5 AND x IS NOT NULL), 0))::FLOAT[];
 CREATE OR REPLACE TEMP MACRO since(day, last) AS
     CASE WHEN day - last <= 60 THEN day - last ELSE -1 END::DOUBLE;
+CREATE OR REPLACE TEMP MACRO sum5(i, x) AS list_value(
+    coalesce(sum(x) FILTER (i = 0), 0),
+    coalesce(sum(x) FILTER (i = 1), 0),
+    coalesce(sum(x) FILTER (i = 2), 0),
+    coalesce(sum(x) FILTER (i = 3), 0),
+    coalesce(sum(x) FILTER (i = 4), 0))::BIGINT[];
+-- The area of a profile: country (the creditor's where unknown) and the first
+-- two characters of the postcode. It is also the region of weather and signals.
+CREATE OR REPLACE TEMP MACRO profile_area(own, creditors, postcode) AS
+    coalesce(nullif(own, ''), creditors, '') || left(postcode, 2);
+-- A rate shrunk twice: everyone to a prior with the weight of 20 contacts, a
+-- profile to everyone with 40, a debtor to the profile with 10.
+CREATE OR REPLACE TEMP MACRO shrunk(x, n, profile_x, profile_n, all_x, all_n, prior) AS
+    (x + 10 * (profile_x + 40 * (all_x + 20 * prior) / (all_n + 20)) / (profile_n + 40)) / (n + 10);
+CREATE OR REPLACE TEMP MACRO shrunk5(x, n, profile_x, profile_n, all_x, all_n, prior) AS list_value(
+    shrunk(coalesce(x[1], 0), coalesce(n[1], 0), profile_x[1], profile_n[1], all_x[1], all_n[1], prior),
+    shrunk(coalesce(x[2], 0), coalesce(n[2], 0), profile_x[2], profile_n[2], all_x[2], all_n[2], prior),
+    shrunk(coalesce(x[3], 0), coalesce(n[3], 0), profile_x[3], profile_n[3], all_x[3], all_n[3], prior),
+    shrunk(coalesce(x[4], 0), coalesce(n[4], 0), profile_x[4], profile_n[4], all_x[4], all_n[4], prior),
+    shrunk(coalesce(x[5], 0), coalesce(n[5], 0), profile_x[5], profile_n[5], all_x[5], all_n[5], prior))::FLOAT[];
+-- What a debtor's hours show of the weather, by part of the day: the mean of x at
+-- hours with a sign, less its mean over hours when something lay unread, shrunk
+-- to 0 with the weight of ten signs.
+CREATE OR REPLACE TEMP MACRO weather_effect(x, n, base_x, base_n) AS
+    CASE WHEN n > 0 AND base_n > 0 THEN (x / n - base_x / base_n) * n / (n + 10) ELSE 0 END;

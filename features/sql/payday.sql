@@ -5,7 +5,7 @@
 --      two of a month), last_pay_day, method_share, method_days_late, usual_method
 -- Leak guard: paid <= upto.
 WITH own AS (
-    SELECT pid, today, paid_day, method, paid_day - due_day AS late
+    SELECT pid, today, paid_day, method, CASE WHEN known <= upto THEN paid_day - due_day END AS late
     FROM moment JOIN receipt USING (did) WHERE paid <= upto
 ), days AS (
     SELECT pid, weight7(weekday(paid_day), decay(today - paid_day)) AS pay_weekday,

@@ -2,7 +2,7 @@
 -- in:  moment, bill, receipt, natural
 -- out: one row per pid with any invoice; balances in euro (currency units), days
 --      in days, shares in [0, 1]
--- Leak guard: invoices with issued <= upto; settled, cancelled and receipts
+-- Leak guard: invoices with known <= upto; settled, cancelled and receipts
 -- count only where <= upto; natural days before today.
 WITH seen AS (
     SELECT pid, today,
@@ -10,7 +10,7 @@ WITH seen AS (
            CASE WHEN settled <= upto THEN settled_day - due_day END AS late,
            due_day, cents, contacts, gap
     FROM moment JOIN bill USING (did)
-    WHERE issued <= upto AND (cancelled IS NULL OR cancelled > upto)
+    WHERE known <= upto AND (cancelled IS NULL OR cancelled > upto)
 ), invoices AS (
     SELECT pid,
            count(*) AS seen, count(late) AS paid,
@@ -34,7 +34,7 @@ WITH seen AS (
     SELECT pid, sum(receipt.cents) AS open_cents,
            sum(receipt.cents) FILTER (receipt.due_day < today) AS overdue_cents
     FROM moment JOIN receipt USING (did) JOIN bill USING (iid)
-    WHERE paid <= upto AND (settled IS NULL OR settled > upto) AND (cancelled IS NULL OR cancelled > upto)
+    WHERE paid <= upto AND bill.known <= upto AND (settled IS NULL OR settled > upto) AND (cancelled IS NULL OR cancelled > upto)
     GROUP BY pid
 ), unasked AS (
     SELECT pid, sum(least(coalesce(next_day, today), today) - day) AS days, count(*) FILTER (settled) AS payments
@@ -47,10 +47,10 @@ SELECT pid,
        mean AS days_late_mean, median AS days_late_median, mad AS days_late_mad,
        mean_amount AS days_late_mean_amount,
        CASE WHEN paid > 3 THEN last_three / 3 - (late_sum - last_three) / (paid - 3) END AS days_late_trend,
-       before_due / paid AS share_paid_before_due,
-       after_reminder / paid AS share_paid_after_reminder,
-       unprompted / paid AS share_paid_unprompted_late,
-       reminders / paid AS reminders_per_paid,
+       before_due / nullif(paid, 0) AS share_paid_before_due,
+       after_reminder / nullif(paid, 0) AS share_paid_after_reminder,
+       unprompted / nullif(paid, 0) AS share_paid_unprompted_late,
+       reminders / nullif(paid, 0) AS reminders_per_paid,
        (i.open_cents - coalesce(part.open_cents, 0)) / 100 AS open_balance,
        (i.overdue_cents - coalesce(part.overdue_cents, 0)) / 100 AS overdue_balance,
        open AS open_invoices, overdue AS overdue_invoices, oldest_due,

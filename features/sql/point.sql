@@ -6,9 +6,9 @@
 -- Leak guard: reads only rows of debtors with observed_at <= as_of, latest wins.
 SELECT creditor_id, debtor_id, as_of, us(as_of) AS upto,
        coalesce(own."zone", theirs."zone", 'UTC') AS "zone",
-       kind, language, latest.country,
+       kind, language, coalesce(nullif(latest.country, ''), c.country, '') AS country,
        left(sector_code, 2) AS sector,
-       latest.country || left(postcode, 2) AS area
+       profile_area(latest.country, c.country, postcode) AS area
 FROM (
     SELECT p.creditor_id, p.debtor_id, p.as_of,
            coalesce(arg_max(d.kind, d.observed_at), '') AS kind,

@@ -3,10 +3,11 @@
 -- out: per pid lists of five, one number a channel: counts of contacts, medians
 --      in hours. Matured: sent seven days ago, or answered or paid since.
 --      silent_run: contacts since the last that was noticed, or followed by a
---      payment within 14 days.
+--      payment within 14 days. ripe_*: the debtor's share of the evidence in pool.
 -- Leak guard: sent <= upto, and every fate counts only where it is <= upto.
 WITH own AS (
     SELECT pid, ch, sent, today - sent_day AS age, nth_ch,
+           utc_day(sent) + 9 <= today AS ripe,
            delivered <= upto AS delivered, bounced <= upto AS bounced, opted_out <= upto AS opted_out,
            coalesce(answered <= upto, false) AS answered, coalesce(noticed <= upto, false) AS noticed,
            CASE WHEN opened <= upto THEN opened - sent END AS open_us,
@@ -24,5 +25,7 @@ SELECT pid,
        count5(ch, opted_out) AS opted_out,
        median_hours5(ch, open_us, open_us IS NOT NULL) AS hours_to_open,
        median_hours5(ch, pay_us, pay_us <= 14 * day_us()) AS hours_to_pay,
+       count5(ch, ripe) AS ripe, count5(ch, ripe AND open_us <= 7 * day_us()) AS ripe_looked,
+       count5(ch, ripe AND pay_us <= 7 * day_us()) AS ripe_paid,
        run5(ch, nth_ch, noticed OR pay_us <= 14 * day_us()) AS silent_run
 FROM own GROUP BY pid

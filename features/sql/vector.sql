@@ -1,5 +1,6 @@
 -- vector: the groups side by side, every column in the order of Schema.
--- in:  moment, payment, payday, hours, response, context
+-- in:  moment, payment, payday, hours, response, context,
+--      weather_response, forecast, sector, holiday, pool
 -- out: one row per point; numbers DOUBLE, lists FLOAT[n]; what is not known is 0
 --      unless the column says otherwise. hours is spread into opens and exposure
 --      by the reader.
@@ -47,9 +48,22 @@ SELECT creditor_id, debtor_id, as_of,
        coalesce(hours_to_open, zeros(5))::FLOAT[5] AS hours_to_open,
        coalesce(hours_to_pay, zeros(5))::FLOAT[5] AS hours_to_pay,
        coalesce(silent_run, zeros(5))::FLOAT[5] AS silent_run,
+       shrunk5(ripe_looked, ripe, pool.looked, pool.n, all_looked, all_n, 0.2)::FLOAT[5] AS open_rate,
+       shrunk5(ripe_paid, ripe, pool.paid, pool.n, all_paid, all_n, 0.1)::FLOAT[5] AS paid_7d_rate,
        coalesce(method_share, zeros(6))::FLOAT[6] AS method_share,
        coalesce(method_days_late, zeros(6))::FLOAT[6] AS method_days_late,
        coalesce(usual_method, '') AS usual_method,
+       coalesce(sun_response, zeros(4))::FLOAT[4] AS sun_response,
+       coalesce(rain_response, zeros(4))::FLOAT[4] AS rain_response,
+       coalesce(forecast_sun, list_resize([]::FLOAT[], 7, -1))::FLOAT[7] AS forecast_sun,
+       coalesce(forecast_rain, list_resize([]::FLOAT[], 7, -1))::FLOAT[7] AS forecast_rain,
+       coalesce(sector_risk, 0)::DOUBLE AS sector_risk,
+       coalesce(sector_risk_change, 0)::DOUBLE AS sector_risk_change,
+       coalesce(region_risk, 0)::DOUBLE AS region_risk,
+       coalesce(holiday.days, -1)::DOUBLE AS days_to_holiday,
+       day(date_of(today))::DOUBLE AS day_of_month,
+       coalesce(CASE WHEN pay_month_end >= 0.5 THEN since_month_end(today)
+                     ELSE (weekday(today) - list_position(pay_weekday, list_max(pay_weekday)) + 8) % 7 END, -1)::DOUBLE AS days_since_usual_payday,
        coalesce(today - oldest_due, 0)::DOUBLE AS days_past_due,
        coalesce(step, 0)::DOUBLE AS step,
        coalesce((today - last_day) * 24, -1)::DOUBLE AS hours_since_contact,
@@ -61,4 +75,7 @@ SELECT creditor_id, debtor_id, as_of,
        coalesce(complaints, 0)::DOUBLE AS complaints
 FROM moment
 LEFT JOIN payment USING (pid) LEFT JOIN payday USING (pid) LEFT JOIN hours USING (pid)
-LEFT JOIN response USING (pid) LEFT JOIN context USING (pid)
+LEFT JOIN response USING (pid) LEFT JOIN context USING (pid) LEFT JOIN weather_response USING (pid)
+LEFT JOIN forecast USING (area, "zone", today, upto) LEFT JOIN sector USING (sector, area, country, upto)
+LEFT JOIN holiday USING (country, today)
+JOIN pool USING (creditor_id, kind, sector, area, today)
