@@ -142,6 +142,9 @@ func (w *World) newDebtor(i int) *debtor {
 	d.reliability = beta(r, a.Reliability, 5)
 	d.sensitivity = s.Fatigue.Sensitivity * math.Exp(s.Fatigue.Spread*r.NormFloat64())
 	d.method = pick(r.Float64(), a.Methods)
+	if p.Collected {
+		d.method, d.run = "direct_debit", noRun
+	}
 	d.interval = 7
 	if r.Float64()*(a.Billing.Weekly+a.Billing.Monthly) < a.Billing.Monthly {
 		d.interval = 30

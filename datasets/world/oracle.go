@@ -273,7 +273,6 @@ func (o *Oracle) outlook(m *Morning, a *Account, d *debtor) (late, hazard [horiz
 func (o *Oracle) options(m *Morning, a *Account, d *debtor, pastDue int, cents int64) []option {
 	w, r := o.w, &o.w.spec.Response
 	h := o.habit(d, m.Day)
-	from, to := m.Now.Unix(), (m.Date + 1).In(m.Now.Location()).Unix()
 	first := localTime(a.Zone, m.Date, firstHour).Unix()
 	var looks, sunk [lookAhead]float64
 	w.looks(looks[:], d, h, first, o.blind != "weather")
@@ -287,8 +286,8 @@ func (o *Oracle) options(m *Morning, a *Account, d *debtor, pastDue int, cents i
 		op := option{channel: c, cost: ch.Cost, fatigue: ch.Fatigue, hour: -1}
 		sinking(sunk[:], looks[:], ch.DecayHours)
 		for i := range 7 * 24 {
-			at, hour := first+int64(i)*3600, firstHour+i%24
-			if hour > lastHour || i < 24 && (at < from || at >= to) {
+			hour := firstHour + i%24
+			if hour > lastHour {
 				continue
 			}
 			var p float64

@@ -32,15 +32,16 @@ type Morning struct {
 const firstHour, lastHour = 8, 19
 
 // send builds the action that reaches an account at a local hour of the day.
-// The moment is kept within the creditor's day, which may begin earlier or
-// later than the debtor's; ok is false where no such hour exists.
-func (m *Morning) send(a *Account, c ledger.Channel, hour float64, tone ledger.Tone) (Action, bool) {
-	at := localTime(a.Zone, m.Date, hour)
-	if at.Before(m.Now) {
-		at = localTime(a.Zone, m.Date+1, hour)
+// The moment lies within the creditor's day, which may begin earlier or later
+// than the debtor's; ok is false where no such hour exists.
+func (m *Morning) send(a *Account, c ledger.Channel, hour float64, tone ledger.Tone) (act Action, ok bool) {
+	end := (m.Date + 1).In(m.Now.Location())
+	for _, date := range [...]ledger.Day{m.Date, m.Date - 1, m.Date + 1} {
+		if at := localTime(a.Zone, date, hour); !at.Before(m.Now) && at.Before(end) {
+			return Action{Debtor: a.ID, Channel: c, Tone: tone, SendAt: at.UTC()}, true
+		}
 	}
-	ok := !at.Before(m.Now) && at.Before((m.Date + 1).In(m.Now.Location()))
-	return Action{Debtor: a.ID, Channel: c, Tone: tone, SendAt: at.UTC()}, ok
+	return Action{}, false
 }
 
 // localTime returns a moment of a day by its local hour; 9.5 is half past nine.

@@ -113,10 +113,11 @@ type ResponseSpec struct {
 }
 
 // PayerSpec is when a kind of payer pays without being asked, and how strongly
-// it follows a reminder.
+// it follows a reminder; from some the creditor collects by direct debit.
 type PayerSpec struct {
-	Response float64      `yaml:"response"`
-	Hazard   [][2]float64 `yaml:"hazard"`
+	Response  float64      `yaml:"response"`
+	Collected bool         `yaml:"collected"`
+	Hazard    [][2]float64 `yaml:"hazard"`
 }
 
 // AbilitySpec is how the ability to pay wanders from week to week.

@@ -100,7 +100,7 @@ func (w *World) Opening() []Event {
 			w.bill(d)
 		}
 	}
-	return w.take()
+	return w.take(w.Start(0))
 }
 
 // StepDay plays one day with the contacts that are sent on it and returns what
@@ -135,15 +135,22 @@ func (w *World) StepDay(day int, actions []Action) []Event {
 		}
 		w.Truth.evening(d, day)
 	}
-	return w.take()
+	return w.take(time.Unix(to, 0))
 }
 
-// take hands out the events so far, in order of time, then of debtor.
-func (w *World) take() []Event {
+// take hands out the events before a moment, in order of time, then of debtor;
+// what was said to come later, such as a letter that will be returned, waits.
+func (w *World) take(before time.Time) []Event {
 	ev := w.events
-	w.events = make([]Event, 0, len(ev))
 	slices.SortStableFunc(ev, func(a, b Event) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Debtor, b.Debtor)) })
-	return ev
+	n, _ := slices.BinarySearchFunc(ev, before, func(e Event, t time.Time) int {
+		if e.Time.Before(t) {
+			return -1
+		}
+		return 1
+	})
+	w.events = append(make([]Event, 0, len(ev)), ev[n:]...)
+	return ev[:n:n]
 }
 
 // say writes an event.
