@@ -204,7 +204,7 @@ func (r *reader) tableOf(file string) (string, error) {
 }
 
 // chunkRows is how many rows are written at a time.
-const chunkRows = 50_000
+const chunkRows = 100_000
 
 // file reads one file.
 func (r *reader) file(ctx context.Context, b *store.Bulk, path string) (report Report, err error) {

@@ -18,7 +18,7 @@ import (
 var merges embed.FS
 
 // appenders holds one open appender a table. It collects rows in memory; its
-// flush runs the table's merge statement over them.
+// flush puts them in the table.
 type appenders map[string]*duckdb.Appender
 
 func (a *appenders) close() error {
@@ -40,7 +40,7 @@ func (a *appenders) reset() {
 }
 
 // fill appends n rows, of which row gives the i-th in the order of the table's
-// columns, and merges them into the table.
+// columns, into the table.
 func (w *writer) fill(table string, n int, row func(i int) []driver.Value) error {
 	if n == 0 {
 		return nil
@@ -61,25 +61,30 @@ func (w *writer) fill(table string, n int, row func(i int) []driver.Value) error
 }
 
 func (w *writer) open(table string) (*duckdb.Appender, error) {
-	if p := w.appender[table]; p != nil {
+	if p := w.appender[w.mode][table]; p != nil {
 		return p, nil
 	}
-	statement, err := merges.ReadFile("merge/" + table + ".sql")
-	if err != nil {
-		return nil, err
-	}
 	var p *duckdb.Appender
-	err = w.conn.Raw(func(conn any) (err error) {
-		p, err = duckdb.NewTableAppender(conn.(driver.Conn), string(statement), "", "main", table, nil)
+	err := w.conn.Raw(func(c any) (err error) {
+		conn := c.(driver.Conn)
+		if w.mode == plain {
+			p, err = duckdb.NewAppender(conn, "", "main", table)
+			return err
+		}
+		statement, err := merges.ReadFile("merge/" + table + ".sql")
+		if err != nil {
+			return err
+		}
+		p, err = duckdb.NewTableAppender(conn, string(statement), "", "main", table, nil)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	if w.appender == nil {
-		w.appender = appenders{}
+	if w.appender[w.mode] == nil {
+		w.appender[w.mode] = appenders{}
 	}
-	w.appender[table] = p
+	w.appender[w.mode][table] = p
 	return p, nil
 }
 
@@ -141,7 +146,7 @@ func (w *writer) appendLog(first int64, events []*ledger.Event) error {
 	})
 }
 
-// appendRows merges rows into their tables. Amounts go in as cents: the
+// appendRows puts rows into their tables. Amounts go in as cents: the
 // appender takes an integer for the unscaled value of a DECIMAL(18,2).
 func (w *writer) appendRows(r ledger.Rows) error {
 	type key struct {

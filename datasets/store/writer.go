@@ -56,8 +56,8 @@ func (s *Store) LogDecisions(ctx context.Context, decisions []ledger.Decision) e
 	return s.submit(ctx, &request{ctx: ctx, decisions: decisions})
 }
 
-// Write runs fn in a transaction of the one writer. fn may run twice, when
-// another write of its group fails; only the last run counts. It must not
+// Write runs fn in a transaction of the one writer. fn may run several times,
+// when another write of its group fails; only the last run counts. It must not
 // commit, and must not ask the store for another write.
 func (s *Store) Write(ctx context.Context, fn func(*sql.Tx) error) error {
 	return s.submit(ctx, &request{ctx: ctx, write: fn})
@@ -104,9 +104,21 @@ const roundEvents = 20_000
 type writer struct {
 	store    *Store
 	conn     *sql.Conn
-	appender appenders
+	mode     mode // of the transaction
+	appender [2]appenders
 	arrival  int64 // of the last accepted event
 }
+
+// mode says how rows go into tables.
+type mode uint8
+
+const (
+	// plain appends them, several times as fast, and fails where a key is
+	// there already.
+	plain mode = iota
+	// merge joins them with what is there, by the statements in merge/.
+	merge
+)
 
 func newWriter(ctx context.Context, s *Store) (*writer, error) {
 	conn, err := s.db.Conn(ctx)
@@ -128,7 +140,7 @@ func (w *writer) readArrival(ctx context.Context) error {
 func (w *writer) run() {
 	defer close(w.store.stopped)
 	defer func() {
-		if err := errors.Join(w.appender.close(), w.conn.Close()); err != nil {
+		if err := errors.Join(w.appender[plain].close(), w.appender[merge].close(), w.conn.Close()); err != nil {
 			w.store.log.Error("closed the writer", slog.Any("error", err))
 		}
 	}()
@@ -175,11 +187,11 @@ func (w *writer) round(group []*request) {
 	if len(waiting) == 0 {
 		return
 	}
-	err := w.commit(waiting)
+	err := w.write(waiting)
 	if err != nil && len(waiting) > 1 {
 		w.store.log.Warn("group commit failed, writing one by one", slog.Int("requests", len(waiting)), slog.Any("error", err))
 		for _, r := range waiting {
-			r.err = w.commit([]*request{r})
+			r.err = w.write([]*request{r})
 		}
 	} else {
 		waiting[0].err = err
@@ -192,9 +204,44 @@ func (w *writer) round(group []*request) {
 	}
 }
 
+// write commits a group, first as if all of it were new: mostly it is.
+func (w *writer) write(group []*request) error {
+	if allNew(group) && w.commit(group, plain) == nil {
+		return nil
+	}
+	return w.commit(group, merge)
+}
+
+// allNew reports whether a group only adds rows, as far as it says so itself:
+// it holds events or decisions, and none that closes or cancels.
+func allNew(group []*request) bool {
+	some := false
+	for _, r := range group {
+		if r.bulk != nil {
+			return false
+		}
+		some = some || len(r.events)+len(r.decisions) > 0
+		for i := range r.events {
+			rows := &r.events[i].Rows
+			for j := range rows.Invoices {
+				if rows.Invoices[j].ObservedAt.IsZero() {
+					return false
+				}
+			}
+			for j := range rows.Cases {
+				if rows.Cases[j].OpenedAt.IsZero() {
+					return false
+				}
+			}
+		}
+	}
+	return some
+}
+
 // commit writes a group in one transaction. It does not end with the context
 // of any one request: the others need it.
-func (w *writer) commit(group []*request) (err error) {
+func (w *writer) commit(group []*request, m mode) (err error) {
+	w.mode = m
 	ctx := context.Background()
 	tx, err := w.conn.BeginTx(ctx, nil)
 	if err != nil {
@@ -204,7 +251,7 @@ func (w *writer) commit(group []*request) (err error) {
 	defer func() {
 		if err != nil {
 			w.arrival = arrival
-			w.appender.reset() // an appender that failed holds rows and is of no more use
+			w.appender[m].reset() // an appender that failed holds rows and is of no more use
 			if e := tx.Rollback(); e != nil && !errors.Is(e, sql.ErrTxDone) {
 				err = errors.Join(err, e)
 			}
@@ -261,6 +308,13 @@ func (w *writer) appendEvents(ctx context.Context, group []*request) error {
 		return err
 	}
 	w.arrival += int64(len(offered))
+	if w.mode == plain {
+		var fresh ledger.Rows
+		for i, e := range offered {
+			accept(owner[i], e, &fresh)
+		}
+		return w.appendRows(fresh)
+	}
 	rows, err := w.conn.QueryContext(ctx, "SELECT arrival FROM events WHERE arrival >= ? ORDER BY arrival", first)
 	if err != nil {
 		return err
@@ -272,14 +326,18 @@ func (w *writer) appendEvents(ctx context.Context, group []*request) error {
 		if err := rows.Scan(&arrival); err != nil {
 			return err
 		}
-		e, r := offered[arrival-first], owner[arrival-first]
-		r.receipt.Accepted++
-		r.receipt.Duplicates--
-		r.receipt.Fresh.Add(e.Rows)
-		fresh.Add(e.Rows)
+		accept(owner[arrival-first], offered[arrival-first], &fresh)
 	}
 	if err := rows.Err(); err != nil {
 		return err
 	}
 	return w.appendRows(fresh)
+}
+
+// accept counts an event that was not known, and collects its rows.
+func accept(r *request, e *ledger.Event, fresh *ledger.Rows) {
+	r.receipt.Accepted++
+	r.receipt.Duplicates--
+	r.receipt.Fresh.Add(e.Rows)
+	fresh.Add(e.Rows)
 }
