@@ -18,7 +18,7 @@ const (
 	// maxUnits bounds the work of a replicate. Beyond it units are first
 	// joined at random into this many groups, which leaves the variance and
 	// skewness of a total unchanged in expectation.
-	maxUnits = 1 << 16
+	maxUnits = 1 << 14
 )
 
 // replicates returns reps × p column totals of the table, each over m units

@@ -90,10 +90,10 @@ func (l *Log) validate() error {
 	}
 	total := 0.0
 	for i := range n {
-		if p := l.Propensity[i]; !(p > 0 && p <= 1) {
+		if p := l.Propensity[i]; !(p > 0 && p <= 1+rounding) {
 			return &RowError{i, "propensity", p, "a probability above 0"}
 		}
-		if p := l.Target[i]; !(p >= 0 && p <= 1) {
+		if p := l.Target[i]; !(p >= 0 && p <= 1+rounding) {
 			return &RowError{i, "target", p, "a probability"}
 		}
 		if r := l.Reward[i]; !finite(r) && l.complete(i) {
@@ -112,6 +112,9 @@ func (l *Log) validate() error {
 	}
 	return nil
 }
+
+// rounding is by how much a probability may pass 1.
+const rounding = 1e-9
 
 func (l *Log) weight(i int) float64 {
 	if l.Weight == nil {

@@ -104,25 +104,36 @@ func (w debtors) draw(t *testing.T, seed uint64, n int, fit bool) *ope.Log {
 	return l
 }
 
-// coverage runs the configuration on fresh logs and returns how often each
-// estimator's interval holds the truth, and the mean of its values.
-func coverage(t *testing.T, w debtors, n int, cfg ope.Config) (covers, mean map[string]float64) {
+// covered is what an estimator did over many logs: how often its interval held
+// the truth, the mean and deviation of its values, and the mean error it gave.
+type covered struct{ share, mean, sd, se float64 }
+
+// coverage runs the configuration on fresh logs.
+func coverage(t *testing.T, w debtors, n int, cfg ope.Config) map[string]covered {
 	t.Helper()
 	truth := w.value(w.target)
-	covers, mean = map[string]float64{}, map[string]float64{}
+	out := map[string]covered{}
 	for run := range runs {
 		rep, err := ope.Evaluate(w.draw(t, uint64(run), n, true), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, e := range rep.Estimates {
-			mean[e.Name] += e.Value / runs
+			c := out[e.Name]
+			c.mean += e.Value / runs
+			c.sd += (e.Value - truth) * (e.Value - truth) / runs
+			c.se += e.SE / runs
 			if e.Lo <= truth && truth <= e.Hi {
-				covers[e.Name] += 1.0 / runs
+				c.share += 1.0 / runs
 			}
+			out[e.Name] = c
 		}
 	}
-	return covers, mean
+	for name, c := range out {
+		c.sd = math.Sqrt(c.sd - (c.mean-truth)*(c.mean-truth))
+		out[name] = c
+	}
+	return out
 }
 
 func TestIntervalsCover(t *testing.T) {
@@ -145,11 +156,16 @@ func TestIntervalsCover(t *testing.T) {
 			t.Parallel()
 			cfg := cfg
 			cfg.Interval, cfg.Replicates, cfg.Estimators = c.interval, c.reps, c.names
-			covers, mean := coverage(t, c.world, 1000, cfg)
+			got := coverage(t, c.world, 1000, cfg)
 			for _, name := range c.names {
-				t.Logf("%s covers in %.1f %% of %d runs, mean %.4f, truth %.4f", name, 100*covers[name], runs, mean[name], c.world.value(c.world.target))
-				if covers[name] < 0.93 || covers[name] > 0.97 {
-					t.Errorf("%s covers in %.1f %%, want 93 to 97", name, 100*covers[name])
+				e := got[name]
+				t.Logf("%s covers in %.1f %% of %d runs, mean %.4f, truth %.4f, deviation %.4f, error given %.4f", name, 100*e.share, runs, e.mean, c.world.value(c.world.target), e.sd, e.se)
+				if e.share < 0.93 || e.share > 0.97 {
+					t.Errorf("%s covers in %.1f %%, want 93 to 97", name, 100*e.share)
+				}
+				// 500 runs know a deviation to 3 %
+				if math.Abs(e.se/e.sd-1) > 0.09 {
+					t.Errorf("%s gives an error of %.4f and deviates by %.4f", name, e.se, e.sd)
 				}
 			}
 		})
