@@ -130,7 +130,7 @@ func (e *explorer) Reward(t Ticket, reward float64) { e.oracle.reward(t, reward)
 // pooledLearner plays Pooled as a Learner. With Arms every arm is a segment,
 // so that what all arms have in common is learnt from all of them.
 type pooledLearner struct {
-	d, q          int
+	q             int
 	pool          *Pooled
 	w             *Workspace
 	rows          []float64
@@ -148,10 +148,7 @@ type pledge struct {
 }
 
 func newPooledLearner(d, q int) *pooledLearner {
-	n := d + 1
-	if q > 0 {
-		n *= q
-	}
+	n := width(d, q)
 	c := DefaultPooledConfig(n)
 	for j := range c.Coefficients {
 		c.Coefficients[j].SD = 0.3
@@ -163,7 +160,7 @@ func newPooledLearner(d, q int) *pooledLearner {
 	if err != nil {
 		panic(err) // the configuration above is valid
 	}
-	return &pooledLearner{d: d, q: q, pool: pool, w: NewWorkspace(n), open: map[Ticket]pledge{}, monitor: newMonitor()}
+	return &pooledLearner{q: q, pool: pool, w: NewWorkspace(n), open: map[Ticket]pledge{}, monitor: newMonitor()}
 }
 
 // segment returns the group that candidate i belongs to.
@@ -238,19 +235,27 @@ func (l *pooledLearner) refresh() {
 	}
 }
 
-// crossed stores the feature row of candidate i: the context behind a constant
-// 1, times every action feature where there are any.
-// It panics if the slate has not the features that dst has room for.
-func crossed(dst []float64, s Slate, i, q int) {
-	if max(q, 1)*(len(s.Context)+1) != len(dst) {
-		panic(fmt.Sprintf("bandit: %d context features and %d action features for a row of %d", len(s.Context), q, len(dst)))
-	}
+// width returns the length of a feature row.
+func width(d, q int) int {
 	if q == 0 {
-		dst[0] = 1
+		return 1 + d
+	}
+	return 1 + q*(1+d)
+}
+
+// crossed stores the feature row of candidate i: a constant 1, then the context
+// or, where there are action features, each of them alone and times the
+// context. It panics if the slate has not the features that dst has room for.
+func crossed(dst []float64, s Slate, i, q int) {
+	if width(len(s.Context), q) != len(dst) {
+		panic(fmt.Sprintf("bandit: %d context and %d action features for a row of %d", len(s.Context), q, len(dst)))
+	}
+	dst[0] = 1
+	if q == 0 {
 		copy(dst[1:], s.Context)
 		return
 	}
-	at := 0
+	at := 1
 	for _, z := range s.Actions[i*q : (i+1)*q] {
 		dst[at] = z
 		at++

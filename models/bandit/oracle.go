@@ -14,7 +14,7 @@ import (
 // the fit, since a ridge fit is linear in its targets: it is kept as
 // theta − mean·ones, with ones the fit to a reward of 1 everywhere.
 type oracle struct {
-	d, q    int
+	q       int // action features, 0 where arms have models of their own
 	models  []*ridge
 	open    map[Ticket]*expectation
 	next    Ticket
@@ -37,11 +37,7 @@ type expectation struct {
 }
 
 func newOracle(d, q int) *oracle {
-	n := d + 1
-	if q > 0 {
-		n *= q
-	}
-	return &oracle{d: d, q: q, open: map[Ticket]*expectation{}, row: make([]float64, n), monitor: newMonitor()}
+	return &oracle{q: q, open: map[Ticket]*expectation{}, row: make([]float64, width(d, q)), monitor: newMonitor()}
 }
 
 // model returns the model of candidate i.
