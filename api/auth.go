@@ -28,8 +28,10 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 			return &problem{Status: http.StatusUnauthorized, Code: "bad_key", Detail: "This key is unknown or was revoked."}
 		}
 		if wait := s.limits.take(key.ID); wait > 0 {
-			return &problem{Status: http.StatusTooManyRequests, Code: "rate_limited", Detail: "Too many requests with this key.",
-				retryAfter: int(wait/time.Second) + 1}
+			return &problem{
+				Status: http.StatusTooManyRequests, Code: "rate_limited", Detail: "Too many requests with this key.",
+				retryAfter: int(wait/time.Second) + 1,
+			}
 		}
 		c.Set("key", key)
 		return next(c)
@@ -45,8 +47,10 @@ func needs(scopes ...string) echo.MiddlewareFunc {
 					return next(c)
 				}
 			}
-			return &problem{Status: http.StatusForbidden, Code: "missing_scope",
-				Detail: "The key lacks the scope " + strings.Join(scopes, " or ") + "."}
+			return &problem{
+				Status: http.StatusForbidden, Code: "missing_scope",
+				Detail: "The key lacks the scope " + strings.Join(scopes, " or ") + ".",
+			}
 		}
 	}
 }
@@ -70,12 +74,12 @@ type limits struct {
 	rate  rate.Limit
 	burst int
 	now   func() time.Time
-	mu    *sync.Mutex
+	mu    sync.Mutex
 	byKey map[string]*rate.Limiter
 }
 
-func newLimits(perSecond float64, burst int, now func() time.Time) limits {
-	return limits{rate: rate.Limit(perSecond), burst: burst, now: now, mu: &sync.Mutex{}, byKey: map[string]*rate.Limiter{}}
+func newLimits(perSecond float64, burst int, now func() time.Time) *limits {
+	return &limits{rate: rate.Limit(perSecond), burst: burst, now: now, byKey: map[string]*rate.Limiter{}}
 }
 
 // take returns 0 where the request may pass, else how long to wait.

@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"strconv"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,19 +39,4 @@ func newMetrics() *metrics {
 func (m *metrics) handler(c echo.Context) error {
 	m.serve.ServeHTTP(c.Response(), c.Request())
 	return nil
-}
-
-// measure times every request by route.
-func (s *Server) measure(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		start := s.now()
-		err := next(c)
-		status := c.Response().Status
-		if err != nil {
-			status = problemOf(err).Status
-		}
-		s.metrics.requests.WithLabelValues(c.Request().Method, c.Path(), strconv.Itoa(status)).
-			Observe(s.now().Sub(start).Seconds())
-		return err
-	}
 }

@@ -8,29 +8,22 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
-	"github.com/oklog/ulid/v2"
 
 	"rappel/engine"
 )
 
-// Limits of one request.
-const (
-	maxBody   = 8 << 20
-	maxEvents = 10_000
-)
-
 // Config are the settings of a server.
 type Config struct {
-	LearnEvery time.Duration // 0: only when asked
+	LearnEvery time.Duration // how often it learns by itself; 0: only when asked
 	RatePerKey float64       // requests a second; 0: unlimited
-	Burst      int
+	Burst      int           // requests that a key may send at once
 	StopAfter  time.Duration // how long a stop waits for requests under way
-	SnapshotTo string        // folder of lakes; empty: snapshots are refused
+	ModelDir   string        // folder that artefacts must lie in to be registered; empty: any
 }
 
 // DefaultConfig returns the settings used where nothing is said.
@@ -40,27 +33,26 @@ func DefaultConfig() Config {
 
 // Server answers HTTP requests from an engine.
 type Server struct {
-	engine  *engine.Engine
-	cfg     Config
-	now     func() time.Time
-	log     *slog.Logger
-	echo    *echo.Echo
-	limits  limits
-	metrics *metrics
-	ready   atomic.Bool
+	engine   *engine.Engine
+	cfg      Config
+	now      func() time.Time
+	log      *slog.Logger
+	echo     *echo.Echo
+	limits   *limits
+	metrics  *metrics
+	inFlight sync.WaitGroup
+	stopping atomic.Bool
 }
 
 // New returns a server over e. The clock paces the background learning and
 // the rate limits; it decides nothing.
 func New(e *engine.Engine, cfg Config, now func() time.Time, log *slog.Logger) *Server {
-	s := &Server{engine: e, cfg: cfg, now: now, log: log, echo: echo.New()}
+	s := &Server{engine: e, cfg: cfg, now: now, log: log, echo: echo.New(), metrics: newMetrics()}
 	s.limits = newLimits(cfg.RatePerKey, cfg.Burst, now)
-	s.metrics = newMetrics()
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.fail
-	s.echo.Use(s.identify, s.measure, s.survive, middleware.BodyLimit("8M"))
+	s.echo.Use(s.identify, s.observe, s.survive)
 	s.routes()
-	s.ready.Store(true)
 	return s
 }
 
@@ -75,32 +67,37 @@ func (s *Server) routes() {
 	e.GET("/openapi.yaml", s.openapi)
 	e.GET("/docs", s.docs)
 
-	v1 := e.Group("/v1", s.authenticate)
-	v1.PUT("/creditors/:id", s.putCreditor, needs("admin"))
-	v1.GET("/creditors/:id", s.creditor, needs("recommend", "review", "admin"))
-	v1.POST("/events", s.events, needs("ingest"))
-	v1.POST("/learn", s.learn, needs("train", "ingest"))
-	v1.POST("/recommendations", s.recommend, needs("recommend"))
-	v1.POST("/recommendations/batch", s.batch, needs("recommend"))
-	v1.GET("/decisions/:id", s.decision, needs("recommend", "review"))
-	v1.POST("/decisions/:id/:verdict", s.review, needs("review"))
-	v1.GET("/debtors/:id", s.debtor, needs("recommend", "review"))
-	v1.DELETE("/debtors/:id", s.erase, needs("admin"))
-	v1.GET("/models", s.models, needs("train", "review", "admin"))
-	v1.POST("/models", s.register, needs("train"))
-	v1.POST("/models/rollback", s.rollback, needs("train"))
-	v1.POST("/models/:id/promote", s.promote, needs("train"))
+	// Beside the route: the scopes of which a key needs one.
+	v1 := func(method, path string, h echo.HandlerFunc, scopes ...string) {
+		e.Add(method, "/v1"+path, h, s.authenticate, needs(scopes...))
+	}
+	v1("PUT", "/creditors/:id", s.putCreditor, "admin")
+	v1("GET", "/creditors/:id", s.creditor, "recommend", "review", "admin")
+	v1("POST", "/events", s.events, "ingest")
+	v1("POST", "/learn", s.learn, "train", "ingest")
+	v1("POST", "/recommendations", s.recommend, "recommend")
+	v1("POST", "/recommendations/batch", s.batch, "recommend")
+	v1("GET", "/decisions/:id", s.decision, "recommend", "review")
+	v1("POST", "/decisions/:id/approve", s.review("approve"), "review")
+	v1("POST", "/decisions/:id/reject", s.review("reject"), "review")
+	v1("POST", "/decisions/:id/override", s.review("override"), "review")
+	v1("GET", "/debtors/:id", s.debtor, "recommend", "review")
+	v1("DELETE", "/debtors/:id", s.erase, "admin")
+	v1("GET", "/models", s.models, "train", "review", "admin")
+	v1("POST", "/models", s.register, "train")
+	v1("POST", "/models/:id/promote", s.promote, "train")
+	v1("POST", "/models/rollback", s.rollback, "train")
 }
 
 // Serve answers on l until ctx ends, then lets requests under way finish.
-// Meanwhile it learns by itself.
+// Meanwhile it learns by itself. When it returns, nothing asks the engine any
+// more.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
 		Handler: s.echo, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	background, stop := context.WithCancel(ctx)
-	defer stop()
 	learned := make(chan struct{})
 	go func() {
 		defer close(learned)
@@ -108,25 +105,22 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}()
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
+	var err error
 	select {
-	case err := <-failed:
-		stop()
-		<-learned
-		return err
+	case err = <-failed:
 	case <-ctx.Done():
+		s.stopping.Store(true)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.StopAfter)
+		err = srv.Shutdown(grace)
+		cancel()
 	}
-	s.ready.Store(false)
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.StopAfter)
-	defer cancel()
-	err := srv.Shutdown(grace)
-	<-learned
+	stop()
 	if err != nil {
-		return err
+		err = errors.Join(err, srv.Close()) // ends the contexts of requests still under way
 	}
-	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	s.inFlight.Wait()
+	<-learned
+	return err
 }
 
 // learnAlways brings every creditor up to date from time to time.
@@ -153,49 +147,22 @@ func (s *Server) learnAlways(ctx context.Context) {
 	}
 }
 
-// identify gives every request an id, taken or made, and answers it.
-func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		id := c.Request().Header.Get(echo.HeaderXRequestID)
-		if id == "" || len(id) > 100 || !printable(id) {
-			id = ulid.Make().String()
-		}
-		c.Set("request_id", id)
-		c.Response().Header().Set(echo.HeaderXRequestID, id)
-		return next(c)
-	}
-}
-
-func printable(s string) bool {
-	for _, r := range s {
-		if r < 0x21 || r > 0x7e {
-			return false
-		}
-	}
-	return true
-}
-
-// survive turns a panic of a handler into an error.
-func (s *Server) survive(next echo.HandlerFunc) echo.HandlerFunc {
-	return middleware.RecoverWithConfig(middleware.RecoverConfig{
-		LogErrorFunc: func(c echo.Context, err error, stack []byte) error {
-			s.log.LogAttrs(c.Request().Context(), slog.LevelError, "handler panicked",
-				slog.Any("error", err), slog.String("stack", string(stack)))
-			return err
-		},
-	})(next)
-}
-
+// alive handles GET /healthz.
 func (s *Server) alive(c echo.Context) error {
 	return c.JSON(http.StatusOK, map[string]string{"status": "alive"})
 }
 
+// readiness handles GET /readyz.
 func (s *Server) readiness(c echo.Context) error {
-	if !s.ready.Load() {
-		return &problem{Status: http.StatusServiceUnavailable, Code: "stopping", Detail: "The server is stopping."}
+	if s.stopping.Load() {
+		return stopping
 	}
 	if err := s.engine.Ready(c.Request().Context()); err != nil {
-		return &problem{Status: http.StatusServiceUnavailable, Code: "not_ready", Detail: err.Error()}
+		s.log.LogAttrs(c.Request().Context(), slog.LevelWarn, "not ready", slog.Any("error", err))
+		return &problem{
+			Status: http.StatusServiceUnavailable, Code: "not_ready",
+			Detail: "The warehouse does not answer or its disk is full; the log says which.", retryAfter: 5,
+		}
 	}
 	return c.JSON(http.StatusOK, map[string]string{"status": "ready"})
 }

@@ -2,7 +2,9 @@ package api
 
 import (
 	"encoding/json"
+	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -29,10 +31,20 @@ func answers(c echo.Context) answerWriter {
 	switch {
 	case accepts(c, arrowStream):
 		return &arrowAnswers{c: c}
-	case accepts(c, "application/x-ndjson"):
-		return &jsonAnswers{c: c, kind: "application/x-ndjson", after: "\n"}
+	case accepts(c, ndjson):
+		return &jsonAnswers{c: c, kind: ndjson, after: "\n"}
 	}
 	return &jsonAnswers{c: c, kind: echo.MIMEApplicationJSON, open: "[", between: ",", end: "]\n"}
+}
+
+// accepts tells whether the client accepts a media type by name.
+func accepts(c echo.Context, kind string) bool {
+	for part := range strings.SplitSeq(c.Request().Header.Get(echo.HeaderAccept), ",") {
+		if name, _, err := mime.ParseMediaType(part); err == nil && name == kind {
+			return true
+		}
+	}
+	return false
 }
 
 type jsonAnswers struct {
@@ -95,6 +107,9 @@ var decisionSchema = arrow.NewSchema([]arrow.Field{
 	{Name: "answer", Type: arrow.BinaryTypes.String},
 }, nil)
 
+// arrowRows is how many decisions a record batch of the stream holds.
+const arrowRows = 500
+
 type arrowAnswers struct {
 	c     echo.Context
 	out   *ipc.Writer
@@ -110,7 +125,6 @@ func (w *arrowAnswers) start() {
 }
 
 func (w *arrowAnswers) write(d *engine.Decision) error {
-	const batch = 500
 	if w.out == nil {
 		w.start()
 	}
@@ -146,7 +160,7 @@ func (w *arrowAnswers) write(d *engine.Decision) error {
 	number(11, d.Expected.Paid7d)
 	w.build.Field(12).(*array.BooleanBuilder).Append(d.RequiresApproval)
 	w.build.Field(13).(*array.StringBuilder).Append(string(whole))
-	if w.n++; w.n%batch == 0 {
+	if w.n++; w.n%arrowRows == 0 {
 		return w.flush()
 	}
 	return nil
@@ -163,7 +177,7 @@ func (w *arrowAnswers) close() error {
 		w.start()
 	}
 	defer w.build.Release()
-	if w.n == 0 || w.n%500 != 0 {
+	if w.n == 0 || w.n%arrowRows != 0 {
 		if err := w.flush(); err != nil {
 			return err
 		}

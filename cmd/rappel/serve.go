@@ -72,6 +72,7 @@ is stopped. Without a model it starts from the built-in priors and learns.`,
 	f.DurationVar(&cfg.LearnEvery, "learn-every", cfg.LearnEvery, "how often the server learns by itself; 0: only when asked")
 	f.Float64Var(&cfg.RatePerKey, "rate", cfg.RatePerKey, "requests a second per key; 0: unlimited")
 	f.IntVar(&cfg.Burst, "burst", cfg.Burst, "requests that a key may send at once")
+	f.StringVar(&cfg.ModelDir, "models", "", "folder that artefacts must lie in to be registered over HTTP (default: any)")
 	f.DurationVar(&cfg.StopAfter, "stop-after", cfg.StopAfter, "how long a stop waits for requests under way")
 	return cmd
 }
