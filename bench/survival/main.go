@@ -10,7 +10,9 @@ import (
 	"io"
 	"math"
 	"os"
+	"runtime"
 	"slices"
+	"syscall"
 	"time"
 
 	"rappel/models/survival"
@@ -22,8 +24,23 @@ func main() {
 	file := flag.String("data", "", "file of gen_synth.py: float64, column-major, time, status, x1…x20")
 	runs := flag.Int("runs", 3, "repetitions; the median is reported")
 	only := flag.String("only", "", "run only this task")
+	write := flag.String("write", "", "instead write -data to this Arrow IPC file, -copies times over")
+	copies := flag.Int("copies", 1, "copies of the rows that -write writes, or passes over them that -person-periods makes one")
+	stream := flag.String("stream", "", "instead fit Cox in passes over this Arrow IPC file")
+	periods := flag.Bool("person-periods", false, "instead fit a cloglog hazard in passes over -data, -copies times over")
 	flag.Parse()
-	if err := run(os.Stdout, *file, *only, *runs); err != nil {
+	var err error
+	switch {
+	case *write != "":
+		err = writeArrow(*write, *file, *copies)
+	case *stream != "":
+		err = runStream(os.Stdout, *stream)
+	case *periods:
+		err = runPersonPeriods(os.Stdout, *file, *copies)
+	default:
+		err = run(os.Stdout, *file, *only, *runs)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -33,6 +50,8 @@ func main() {
 type result struct {
 	Task    string             `json:"task"`
 	Seconds float64            `json:"seconds"`
+	CPU     float64            `json:"cpu"`
+	MB      float64            `json:"mb,omitempty"` // peak memory above the process's start
 	Answer  map[string]float64 `json:"answer"`
 	Coef    []float64          `json:"coef,omitempty"`
 	SE      []float64          `json:"se,omitempty"`
@@ -48,17 +67,19 @@ func run(out io.Writer, file, only string, runs int) error {
 		if only != "" && only != t.name {
 			continue
 		}
-		var seconds []float64
+		var wall, used []float64
 		var r result
 		for range runs {
-			start := time.Now()
+			runtime.GC()
+			start, before := time.Now(), cpu()
 			if r, err = t.run(); err != nil {
 				return fmt.Errorf("%s: %w", t.name, err)
 			}
-			seconds = append(seconds, time.Since(start).Seconds())
+			wall, used = append(wall, time.Since(start).Seconds()), append(used, cpu()-before)
 		}
-		slices.Sort(seconds)
-		r.Task, r.Seconds = t.name, seconds[len(seconds)/2]
+		slices.Sort(wall)
+		slices.Sort(used)
+		r.Task, r.Seconds, r.CPU = t.name, wall[len(wall)/2], used[len(used)/2]
 		if err := enc.Encode(r); err != nil {
 			return err
 		}
@@ -151,6 +172,34 @@ func tasks(d *survival.Data) []task {
 			p := km[0].At(60)
 			return result{Answer: map[string]float64{"surv60": p.Survival, "se60": p.SE}}, nil
 		}},
+		{"prediction", func() (result, error) {
+			fit, err := survival.FitHazard(personPeriods{d, 1}, columns, survival.HazardOptions{MaxIter: 1})
+			if err != nil {
+				return result{}, err
+			}
+			const horizon = 28
+			path, dst := make([]float64, horizon*columns), make([]float64, horizon)
+			start := time.Now()
+			const debtors = 50000
+			for i := range debtors {
+				for k := range horizon {
+					for j := range columns {
+						path[k*columns+j] = d.Columns[j][(i+k)%n]
+					}
+				}
+				fit.SurvivalTo(dst, path)
+			}
+			return result{Answer: map[string]float64{"values_per_second": debtors * horizon / time.Since(start).Seconds()}}, nil
+		}},
+		{"path50", func() (result, error) {
+			path, err := survival.FitCoxPath(d, survival.PathOptions{Alpha: 1, Standardize: true, Count: 50})
+			if err != nil {
+				return result{}, err
+			}
+			return result{Answer: map[string]float64{
+				"lambda_max": path.LambdaMax, "passes": float64(path.Passes), "worst_kkt": slices.Max(path.KKT), "df_last": float64(path.DF[49]),
+			}, Coef: path.Coef[49]}, nil
+		}},
 		{"weibull", func() (result, error) {
 			fit, err := survival.FitAFT(d, survival.AFTOptions{})
 			if err != nil {
@@ -159,6 +208,15 @@ func tasks(d *survival.Data) []task {
 			return result{Answer: map[string]float64{"loglik": fit.LogLik, "scale": fit.Scale}, Coef: fit.Coef}, nil
 		}},
 	}
+}
+
+// cpu returns the processor seconds that this process has used.
+func cpu() float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return math.NaN()
+	}
+	return float64(u.Utime.Sec+u.Stime.Sec) + float64(u.Utime.Usec+u.Stime.Usec)/1e6
 }
 
 // fraction spreads rows over a day: the fractional part of i·φ.

@@ -21,7 +21,7 @@ type PathOptions struct {
 	Count       int       // 0 is 50
 	MinRatio    float64   // last λ over first; 0 is 1e-4, or 1e-2 with more columns than rows
 	// Tol is the largest violation of the optimality conditions that is let
-	// pass, relative to the λ at which the first column is freed. 0 is 1e-7.
+	// pass, relative to the λ at which the first column is freed. 0 is 1e-6.
 	Tol float64
 	// MaxPasses bounds the passes over the data per λ. 0 is 100.
 	MaxPasses int
@@ -63,7 +63,7 @@ func (m *coxModel) path(opt PathOptions) (*CoxPath, error) {
 	if !(opt.Alpha >= 0 && opt.Alpha <= 1) {
 		panic(fmt.Sprintf("survival: alpha %v is not in 0…1", opt.Alpha))
 	}
-	setDefault(&opt.Tol, 1e-7)
+	setDefault(&opt.Tol, 1e-6)
 	if opt.Count == 0 {
 		opt.Count = 50
 	}
@@ -116,6 +116,9 @@ func (m *coxModel) path(opt PathOptions) (*CoxPath, error) {
 	next, slope := make([]float64, p), make([]float64, p)
 	model := make([]float64, p*p)
 	ll := null
+	// What the first model of the last λ missed, and the square of its step:
+	// the miss is of second order, so the next one is foreseen from it.
+	missed, first, lastStep := make([]float64, p), make([]float64, p), 0.0
 	for _, lambda := range out.Lambda {
 		for j, s := range size {
 			l1[j] = n * lambda * opt.Alpha * s
@@ -138,6 +141,14 @@ func (m *coxModel) path(opt PathOptions) (*CoxPath, error) {
 			quadraticL1(next, beta, slope, model, l1, p)
 			if slices.Equal(next, beta) {
 				break // as close as numbers come
+			}
+			if passes == 0 {
+				copy(first, next)
+				step := squareDistance(next, beta)
+				if lastStep > 0 {
+					foresee(next, missed, min(1, step/lastStep))
+				}
+				lastStep = step
 			}
 			passes++
 			best := ll - penalty(beta)
@@ -166,6 +177,11 @@ func (m *coxModel) path(opt PathOptions) (*CoxPath, error) {
 				break
 			}
 		}
+		if passes > 0 {
+			for j := range missed {
+				missed[j] = beta[j] - first[j]
+			}
+		}
 		out.Passes += passes
 		df := 0
 		for _, b := range beta {
@@ -180,6 +196,25 @@ func (m *coxModel) path(opt PathOptions) (*CoxPath, error) {
 		out.KKT = append(out.KKT, violation/n)
 	}
 	return out, nil
+}
+
+// squareDistance returns |a − b|².
+func squareDistance(a, b []float64) float64 {
+	s := 0.0
+	for j, v := range a {
+		s += (v - b[j]) * (v - b[j])
+	}
+	return s
+}
+
+// foresee adds share of missed to the coefficients of b that are not zero and
+// keep their sign.
+func foresee(b, missed []float64, share float64) {
+	for j, v := range b {
+		if w := v + share*missed[j]; v*w > 0 {
+			b[j] = w
+		}
+	}
 }
 
 // gradientOnly stores the gradient at the last value, without the
