@@ -145,7 +145,7 @@ func (s *scratch) baseline(q *question, v *verdict) {
 	f, h := &s.f, &s.habit
 	p := models.Period{
 		DPD: f.dpd, Weekday: (int(f.today.Weekday()) + 6) % 7,
-		LogAmount: math.Log(max(float64(v.money)/100, 1)),
+		LogAmount: math.Log1p(float64(v.money) / 100 / float64(max(len(f.claims), 1))),
 		Opened:    f.seenSince, Tone: int(f.lastTone),
 		LateMean: h.lateMean, Before: h.before, Reminded: h.reminded, Natural: h.natural,
 	}

@@ -29,21 +29,14 @@ type learned struct {
 	ref   ModelRef
 	set   *features.Set        // vectors as of asOf; nil before the first learning
 	rows  map[string]*outcomes // by debtor: what became of the contacts
-	mean  bookMean
 }
-
-// bookMean holds the averages that a debtor's own figures are shrunk to.
-type bookMean struct{ late, before, reminded, natural float64 }
 
 func newLearned(c champion, asOf time.Time) *learned {
 	return &learned{
 		id: c.id, asOf: asOf, model: c.model, post: c.model.Bandit.Posterior(),
-		ref: ModelRef{ID: c.id, Vector: features.SchemaHash()}, mean: priorMean,
+		ref: ModelRef{ID: c.id, Vector: features.SchemaHash()},
 	}
 }
-
-// priorMean is what is believed of a book before its first vector.
-var priorMean = bookMean{late: 5, before: 0.4, reminded: 0.3, natural: 0.05}
 
 // LearnReport says what a learning did.
 type LearnReport struct {
@@ -85,7 +78,7 @@ func (e *Engine) Learn(ctx context.Context, creditor string, asOf time.Time) (*L
 	if err != nil {
 		return nil, fmt.Errorf("learn %s: %w", creditor, err)
 	}
-	l := &learned{id: last.id, asOf: asOf, model: m, ref: last.ref, set: set, mean: meanOf(set)}
+	l := &learned{id: last.id, asOf: asOf, model: m, ref: last.ref, set: set}
 	m.AddProfiles(l.profiles())
 	if e.refitDue(b, m, asOf) {
 		if err := e.refit(ctx, b, l); err != nil {
@@ -120,7 +113,7 @@ func (e *Engine) Learn(ctx context.Context, creditor string, asOf time.Time) (*L
 	b.learned.Store(l)
 	report.Seconds = e.opt.Now().Sub(started).Seconds()
 	e.opt.Log.LogAttrs(ctx, slog.LevelInfo, "learned", slog.String("creditor_id", creditor),
-		slog.Time("as_of", asOf), slog.Int("rewards", report.Rewards), slog.Bool("refitted", report.Refitted))
+		slog.Time("as_of", asOf), slog.Int("rewards", report.Rewards), slog.Bool("refitted", report.Refitted), slog.Float64("seconds", report.Seconds))
 	return report, nil
 }
 
@@ -137,34 +130,10 @@ func profileOf(s *features.Set, i int) string {
 	return models.ProfileKey(s.Kind[i], s.Sector[i], "")
 }
 
-// meanOf returns the averages of a book, shrunk to the prior.
-func meanOf(s *features.Set) bookMean {
-	const weight = 20 // invoices, and debtor-days over 20, that the prior is worth
-	m := priorMean
-	var paid, days float64
-	late, before, reminded, natural := weight*m.late, weight*m.before, weight*m.reminded, weight*20*m.natural
-	for i := range s.Len() {
-		n := s.InvoicesPaid[i]
-		if n == 0 {
-			continue
-		}
-		paid += n
-		late += n * s.DaysLateMean[i]
-		before += n * s.SharePaidBeforeDue[i]
-		reminded += n * s.SharePaidAfterReminder[i]
-	}
-	for i := range s.Len() {
-		days += s.NaturalDays[i]
-		natural += s.NaturalPayments[i]
-	}
-	return bookMean{late / (weight + paid), before / (weight + paid), reminded / (weight + paid), natural / (weight*20 + days)}
-}
-
 // habit fills h with what is known of one debtor.
 func (l *learned) habit(h *habit, key ledger.Key, f *facts) {
 	*h = habit{
-		profile: -1, debtor: l.model.Debtor(key), lateMean: l.mean.late, before: l.mean.before,
-		reminded: l.mean.reminded, natural: l.mean.natural,
+		profile: -1, debtor: l.model.Debtor(key), before: 0.5, reminded: 0.5, natural: 0.02,
 	}
 	h.profile = l.model.Profile(models.ProfileKey(string(f.profile.Kind), sectorOf(f.profile.Sector), ""))
 	row := response.Row{Segment: h.profile}
@@ -175,34 +144,39 @@ func (l *learned) habit(h *habit, key ledger.Key, f *facts) {
 		}
 	}
 	l.model.Response.Posterior(&h.rho, &h.rhoSD, &row)
-	var days *[7]float32
+	for d := range h.payShare {
+		h.payShare[d] = 1.0 / 7
+	}
 	if l.set != nil {
 		if i, ok := l.set.Row(key); ok {
 			s := l.set
 			h.opens = (*[timing.Hours]float32)(s.Opens[i*timing.Hours:])
 			h.exposure = (*[timing.Hours]float32)(s.Exposure[i*timing.Hours:])
-			days = (*[7]float32)(s.PayWeekday[i*7:])
-			h.lateMean, h.before, h.reminded, h.natural = l.own(i)
+			l.own(h, i)
 			h.method = s.UsualMethod[i]
 		}
 	}
-	l.model.Weekday.Posterior(&h.payShare, days, h.profile)
 }
 
-// own returns a debtor's figures, shrunk to the book's by five invoices or a
-// hundred days.
-func (l *learned) own(i int) (late, before, reminded, natural float64) {
-	s, m := l.set, &l.mean
+// own fills in a debtor's figures, shrunk as those of the person-periods are
+// that the hazard is fitted to: see features/sql/hazard.sql.
+func (l *learned) own(h *habit, i int) {
+	s := l.set
 	n := s.InvoicesPaid[i]
-	shrink := func(own, mean float64) float64 {
-		if n == 0 {
-			return mean
-		}
-		return (n*own + 5*mean) / (n + 5)
+	if n > 0 {
+		h.lateMean = n * s.DaysLateMean[i] / (n + 2)
+		h.before = (n*s.SharePaidBeforeDue[i] + 1) / (n + 2)
+		h.reminded = (n*s.SharePaidAfterReminder[i] + 1) / (n + 2)
 	}
-	return shrink(s.DaysLateMean[i], m.late), shrink(s.SharePaidBeforeDue[i], m.before),
-		shrink(s.SharePaidAfterReminder[i], m.reminded),
-		(s.NaturalPayments[i] + 100*m.natural) / (s.NaturalDays[i] + 100)
+	h.natural = (s.NaturalPayments[i] + 0.6) / (s.NaturalDays[i] + 30)
+	days := s.PayWeekday[i*7:][:7]
+	sum := 0.0
+	for _, v := range days {
+		sum += float64(v)
+	}
+	for d, v := range days {
+		h.payShare[d] = (float64(v) + 1) / (sum + 7)
+	}
 }
 
 func sectorOf(code string) string {
@@ -298,6 +272,9 @@ const hazardWindow = 180 * 24 * time.Hour
 // refit estimates what changes slowly: hazard, hours, speeds, weekdays.
 func (e *Engine) refit(ctx context.Context, b *book, l *learned) error {
 	m := l.model
+	if err := e.fitHazard(ctx, b, l); err != nil {
+		return err
+	}
 	if err := m.FitTiming(l.set, profileOf, e.opt.Seed); err != nil {
 		return err
 	}
@@ -313,6 +290,46 @@ func (e *Engine) refit(ctx context.Context, b *book, l *learned) error {
 	if m.FirstFitAt == 0 {
 		m.FirstFitAt = m.FittedAt
 	}
+	return nil
+}
+
+// maxPeriods bounds the person-periods that one fit reads.
+const maxPeriods = 200_000
+
+// fitHazard estimates the pay hazard on the last half year.
+func (e *Engine) fitHazard(ctx context.Context, b *book, l *learned) error {
+	from := l.asOf.Add(-hazardWindow)
+	days := 0
+	b.mu.RLock()
+	for _, a := range b.accounts {
+		for i := range a.invoices {
+			if v := &a.invoices[i]; v.issued != 0 && v.issued <= l.asOf.Unix() {
+				end := l.asOf.Unix()
+				if v.paid != 0 {
+					end = min(end, v.paid)
+				}
+				days += int(max(end-max(v.issued, from.Unix()), 0) / 86400)
+			}
+		}
+	}
+	b.mu.RUnlock()
+	keep := 1.0
+	if days > maxPeriods {
+		keep = maxPeriods / float64(days)
+	}
+	var rows models.Periods
+	w := features.Window{From: from, To: l.asOf, Creditor: b.id, Keep: keep}
+	if err := e.pipe.Hazard(ctx, w, rows.Append); err != nil {
+		return fmt.Errorf("person-periods: %w", err)
+	}
+	if rows.Len() == 0 {
+		return nil
+	}
+	fit, _, err := models.FitHazard(&rows, e.base().Hazard, l.model.Hazard)
+	if err != nil {
+		return err
+	}
+	l.model.Hazard = fit
 	return nil
 }
 
@@ -491,7 +508,7 @@ func (e *Engine) restore(ctx context.Context, b *book, at time.Time) (*learned, 
 		return nil, fmt.Errorf("vectors of %s: %w", b.id, err)
 	}
 	l := &learned{
-		id: state.ModelID, asOf: state.AsOf, model: m, set: set, mean: meanOf(set),
+		id: state.ModelID, asOf: state.AsOf, model: m, set: set,
 		ref: ModelRef{ID: state.ModelID, Vector: features.SchemaHash()},
 	}
 	l.post = m.Bandit.Posterior()

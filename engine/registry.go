@@ -152,7 +152,7 @@ func (e *Engine) crown(c champion) {
 		last := b.learned.Load()
 		l := newLearned(c, last.asOf)
 		if last.set != nil {
-			l.set, l.mean = last.set, last.mean
+			l.set = last.set
 		}
 		l.rows = last.rows
 		b.learned.Store(l)

@@ -28,20 +28,18 @@ func (s *Store) PutLearned(ctx context.Context, creditor string, l ledger.Learne
 		if len(rewards) == 0 {
 			return nil
 		}
-		stmt, err := tx.PrepareContext(ctx, `INSERT OR REPLACE INTO rewards
-			(creditor_id, decision_id, matured_at, reward, imputed, observed_until) VALUES (?, ?, ?, ?, ?, ?)`)
-		if err != nil {
-			return fmt.Errorf("rewards: %w", err)
+		ids, values := make([]string, len(rewards)), make([]float64, len(rewards))
+		imputed, until := make([]bool, len(rewards)), make([]int64, len(rewards))
+		for i, r := range rewards {
+			ids[i], values[i], imputed[i], until[i] = r.Decision, r.Value, r.Imputed, r.ObservedUntil.UnixMicro()
 		}
-		defer func() { _ = stmt.Close() }()
-		for _, r := range rewards {
-			var matured any
-			if !r.Imputed {
-				matured = r.ObservedUntil
-			}
-			if _, err := stmt.ExecContext(ctx, r.Creditor, r.Decision, matured, r.Value, r.Imputed, r.ObservedUntil); err != nil {
-				return fmt.Errorf("reward of %s: %w", r.Decision, err)
-			}
+		if _, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO rewards
+			(creditor_id, decision_id, matured_at, reward, imputed, observed_until)
+			SELECT ?, id, CASE WHEN NOT imputed THEN make_timestamptz(until) END, reward, imputed, make_timestamptz(until)
+			FROM (SELECT unnest(?::VARCHAR[]) AS id, unnest(?::DOUBLE[]) AS reward,
+			             unnest(?::BOOLEAN[]) AS imputed, unnest(?::BIGINT[]) AS until)`,
+			creditor, ids, values, imputed, until); err != nil {
+			return fmt.Errorf("rewards: %w", err)
 		}
 		return nil
 	})
