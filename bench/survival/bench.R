@@ -27,3 +27,7 @@ measure("concordance_x1", function() concordance(y ~ X[, 1], reverse = TRUE),
   function(g) list(answer = c(list(c = unname(g$concordance), se = sqrt(unname(g$var))), as.list(g$count))))
 measure("kaplan_meier", function() survfit(y ~ 1), function(g) { s <- summary(g, times = 60); list(answer = list(surv60 = s$surv, se60 = s$std.err)) })
 measure("weibull", function() survreg(y ~ X), function(g) list(coef = unname(coef(g)), answer = list(loglik = g$loglik[2], scale = g$scale)))
+if (Sys.getenv("GLMNET") == "1" && requireNamespace("glmnet", quietly = TRUE)) {
+  suppressMessages(library(glmnet))
+  measure("path50", function() glmnet(X, y, family = "cox", nlambda = 50), function(g) list(answer = list(lambda_max = g$lambda[1])))
+}

@@ -1,0 +1,43 @@
+#!/bin/sh
+# Measures models/survival beside R on the same machine, in one run: Cox, curves,
+# concordance, Weibull on 1,000,000 × 20 rows already in memory on both sides,
+# then streamed fits. Prints seconds, ratios and how far answers are apart.
+#
+# needs: Rscript with survival and jsonlite (Debian r-cran-survival,
+# r-cran-jsonlite; glmnet for the path: r-cran-glmnet), python3 (numpy is
+# installed beside the data where it is missing), RAPPEL_REFERENCE.
+# environment: ROWS (1000000), RUNS (3), WORK (a folder for data, by default
+# under TMPDIR), LARGE (copies of the rows in the second streamed fit; 10),
+# GLMNET (1 to run glmnet too: half a minute).
+set -eu
+cd "$(dirname "$0")/../.."
+rows=${ROWS:-1000000}
+runs=${RUNS:-3}
+work=${WORK:-${TMPDIR:-/tmp}/rappel-bench-survival}
+reference=${RAPPEL_REFERENCE:-../shared/reference}/survival
+mkdir -p "$work"
+
+python=python3
+if ! $python -c 'import numpy' 2>/dev/null; then
+	python=$work/venv/bin/python
+	[ -x "$python" ] || { python3 -m venv "$work/venv" && "$work/venv/bin/pip" install -q 'numpy==1.24.2'; }
+fi
+data=$work/synth-$rows.bin
+[ -f "$data" ] || $python "$reference/gen_synth.py" "$rows" "${data%.bin}"
+go build -o "$work/bench" ./bench/survival
+
+"$work/bench" -data "$data" -runs "$runs" >"$work/go.json"
+Rscript bench/survival/bench.R "$data" "$runs" >"$work/r.json"
+python3 bench/survival/compare.py "$work/go.json" "$work/r.json" "$reference/reference_synth.json" "$rows"
+
+echo
+echo "streamed from Arrow IPC (memory in MB above the process's start):"
+arrow=$work/synth-$rows.arrow
+"$work/bench" -data "$data" -write "$arrow"
+"$work/bench" -stream "$arrow" | cut -c1-160
+if [ "${LARGE:-10}" -gt 1 ]; then
+	"$work/bench" -data "$data" -write "$arrow" -copies "${LARGE:-10}"
+	"$work/bench" -stream "$arrow" | cut -c1-160
+	"$work/bench" -data "$data" -person-periods -copies "${LARGE:-10}" | cut -c1-160
+fi
+rm -f "$arrow"
