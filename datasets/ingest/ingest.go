@@ -117,17 +117,16 @@ func Run(ctx context.Context, s *store.Store, o Options, paths ...string) ([]Rep
 
 // zone returns the zone of times without one: the mapping's, the creditor's,
 // or UTC.
-func (o *Options) zone(ctx context.Context, s *store.Store) (*time.Location, error) {
+func (o *Options) zone(b *store.Bulk) (*time.Location, error) {
 	name := ""
 	if o.Mapping != nil {
 		name = o.Mapping.Timezone
 	}
 	if name == "" && o.Creditor != "" {
-		c, err := s.Creditor(ctx, o.Creditor)
-		if err != nil && !errors.Is(err, ledger.ErrNotFound) {
+		var err error
+		if name, err = b.Creditor(o.Creditor); err != nil {
 			return nil, err
 		}
-		name = c.Timezone
 	}
 	return ledger.Zone(name) // the empty name is UTC
 }
@@ -216,7 +215,7 @@ func (r *reader) file(ctx context.Context, b *store.Bulk, path string) (report R
 	defer func() { err = errors.Join(err, src.Close()) }()
 	bad := &rejects{path: r.rejectedPath(path), stop: r.o.Stop}
 	defer func() { err = errors.Join(err, bad.close()) }()
-	zone, err := r.o.zone(ctx, r.store)
+	zone, err := r.o.zone(b)
 	if err != nil {
 		return report, err
 	}
@@ -400,7 +399,7 @@ func newWriting(b *store.Bulk) *writing {
 func (w *writing) flush() error {
 	for _, id := range creditorsOf(&w.batch) {
 		if !w.creditors[id] {
-			if err := w.bulk.Creditor(id); err != nil {
+			if _, err := w.bulk.Creditor(id); err != nil {
 				return err
 			}
 			w.creditors[id] = true

@@ -394,7 +394,7 @@ tables:
 	if err != nil || got[0].Rejected != 1 || got[0].Tables[0] != (TableReport{"contacts", 4, 4}) {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	if c := rows(t, s).Contacts[2]; c.ID != "call-1-3" || !c.SentAt.Equal(date(2009, 5, 4, 0, 0)) {
+	if c := rows(t, s).Contacts[2]; c.ID != "call-1-3" || !c.SentAt.Equal(date(2009, 5, 3, 22, 0)) {
 		t.Errorf("third call %+v", c)
 	}
 }
@@ -404,9 +404,9 @@ func TestSameKeyTwiceInOneFile(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("case_id,debtor_id,kind,opened_at,closed_at\n")
 	for i := range chunkRows + 10 {
-		fmt.Fprintf(&b, "k%d,D1,dispute,2026-03-01,\n", i)
+		fmt.Fprintf(&b, "k%d,D1,dispute,2026-03-01T00:00:00Z,\n", i)
 	}
-	b.WriteString("k1,D1,dispute,,2026-03-09\nk2,D1,promise,2026-02-01,\nk1,D1,,,2026-03-08\n")
+	b.WriteString("k1,D1,dispute,,2026-03-09T00:00:00Z\nk2,D1,promise,2026-02-01T00:00:00Z,\nk1,D1,,,2026-03-08T00:00:00Z\n")
 	s := fresh(t)
 	got, err := Run(t.Context(), s, Options{Creditor: "acme"}, write(t, t.TempDir(), "cases.csv", b.String()))
 	if err != nil || got[0].Rejected != 0 || got[0].Tables[0].New != chunkRows+10 {

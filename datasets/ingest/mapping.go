@@ -101,10 +101,15 @@ func ParseMapping(text []byte) (*Mapping, error) {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(&m); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+		return nil, errors.New(foreignWords.Replace(err.Error()))
 	}
 	return &m, m.Validate()
 }
+
+// foreignWords takes the names of Go types out of the messages of the decoder.
+var foreignWords = strings.NewReplacer(
+	"yaml: unmarshal errors:\n  ", "", " not found in type ingest.Mapping", " is not known", " not found in type ingest.Entry", " is not known",
+)
 
 // Validate reports what keeps a mapping from being used.
 func (m *Mapping) Validate() error {

@@ -1,8 +1,10 @@
 package ingest
 
 import (
+	"bufio"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -34,6 +36,22 @@ func exists(path string) bool {
 	return err == nil
 }
 
+// head copies the header and the first rows of a packed CSV file.
+func head(t testing.TB, path string, rows int) string {
+	t.Helper()
+	r, err := openText(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var b strings.Builder
+	lines := bufio.NewScanner(r)
+	for i := 0; i <= rows && lines.Scan(); i++ {
+		b.WriteString(lines.Text() + "\n")
+	}
+	return write(t, t.TempDir(), "head.csv", b.String())
+}
+
 // The real data sets, read as they are: every row is accounted for.
 func TestRealData(t *testing.T) {
 	data := reference(t)
@@ -55,19 +73,24 @@ func TestRealData(t *testing.T) {
 		"nacebel":      {"nacebel.csv", 2024, 0, []TableReport{{"sectors", 2024, 2024}}},
 		"postcodes-be": {"be_postcodes_jief.csv", 2757, 0, []TableReport{{"postcodes", 2757, 1145}}},
 		"postcodes-nl": {"nl_4pp.csv", 4699, 0, []TableReport{{"postcodes", 4699, 4699}}},
-		"traffic-fines": {"road_traffic_fines_events.csv.gz", 561470, 0, []TableReport{
-			{"debtors", 150370, 150370},
-			{"debtor_channels", 150370, 150370},
-			{"invoices", 150370, 150370},
-			{"payments", 77601, 77601},
-			{"contacts", 183847, 183847},
-			{"engagements", 79860, 79860},
-			{"cases", 64755, 63772},
+		// The head of the log; docs/real-data.md reads all of it.
+		"traffic-fines": {"road_traffic_fines_events.csv.gz", 60000, 0, []TableReport{
+			{"debtors", 17378, 17378},
+			{"debtor_channels", 17378, 17378},
+			{"invoices", 17378, 17378},
+			{"payments", 8614, 8614},
+			{"contacts", 19214, 19214},
+			{"engagements", 7950, 7950},
+			{"cases", 6389, 6303},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := fresh(t)
-			got, err := Run(t.Context(), s, Options{Creditor: "real", Mapping: mappings(t)[name], Rejected: t.TempDir()}, filepath.Join(data, c.file))
+			path := filepath.Join(data, c.file)
+			if name == "traffic-fines" {
+				path = head(t, path, c.read)
+			}
+			got, err := Run(t.Context(), s, Options{Creditor: "real", Mapping: mappings(t)[name], Rejected: t.TempDir()}, path)
 			if err != nil || len(got) != 1 {
 				t.Fatal(got, err)
 			}

@@ -53,12 +53,14 @@ func (b *Bulk) Count(table string) (n int64, err error) {
 	return n, nil
 }
 
-// Creditor makes sure that a creditor is there, and leaves it as it is where
-// it is.
-func (b *Bulk) Creditor(id string) error {
-	_, err := b.tx.ExecContext(b.ctx, "INSERT INTO creditors (creditor_id, name) VALUES (?, ?) ON CONFLICT DO NOTHING", id, id)
-	if err != nil {
-		return fmt.Errorf("creditor %s: %w", id, err)
+// Creditor makes sure that a creditor is there, leaves it as it is where it is,
+// and returns its time zone.
+func (b *Bulk) Creditor(id string) (timezone string, err error) {
+	if _, err = b.tx.ExecContext(b.ctx, "INSERT INTO creditors (creditor_id, name) VALUES (?, ?) ON CONFLICT DO NOTHING", id, id); err == nil {
+		err = b.tx.QueryRowContext(b.ctx, "SELECT timezone FROM creditors WHERE creditor_id = ?", id).Scan(&timezone)
 	}
-	return nil
+	if err != nil {
+		return "", fmt.Errorf("creditor %s: %w", id, err)
+	}
+	return timezone, nil
 }
