@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rappel/datasets/store"
+	"rappel/features"
+)
+
+// featuresOptions are the flags of `rappel features`.
+type featuresOptions struct {
+	db, lake, out, asOf, creditor string
+}
+
+// newFeaturesCommand returns `rappel features`: behaviour vectors to a file.
+func newFeaturesCommand() *cobra.Command {
+	var o featuresOptions
+	c := &cobra.Command{
+		Use:   "features --db FILE|--lake DIR --out FILE",
+		Short: "Write the behaviour vectors of all debtors to a file",
+		Long: `Write the behaviour vector of every debtor as of a moment, one row a debtor, to a
+Parquet (.parquet) or Arrow IPC (.arrow) file. Nothing later than the moment
+plays any part. docs/features.md says what each column means; the file repeats
+the hash of the schema, which a model trained on it asks for.`,
+		Example: `  rappel features --db rappel.duckdb --out vectors.parquet
+  rappel features --lake lake/ --as-of 2026-03-01T06:00:00+01:00 --out vectors.arrow`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runFeatures(cmd, &o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.db, "db", "", "warehouse `file`")
+	f.StringVar(&o.lake, "lake", "", "`folder` of Parquet files instead of a warehouse")
+	f.StringVar(&o.out, "out", "", "`file` to write, .parquet or .arrow")
+	f.StringVar(&o.asOf, "as-of", "", "`moment` (RFC 3339); now, if empty")
+	f.StringVar(&o.creditor, "creditor", "", "only the debtors of this creditor `id`")
+	return c
+}
+
+func runFeatures(cmd *cobra.Command, o *featuresOptions) (err error) {
+	if (o.db == "") == (o.lake == "") {
+		return usage(errors.New("one of --db and --lake is needed"))
+	}
+	if o.out == "" {
+		return usage(errors.New("--out is needed"))
+	}
+	asOf, err := momentFlag("as-of", o.asOf)
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	src, closeSource, err := openSource(cmd, o.db, o.lake)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeSource()) }()
+	n, err := features.New(src).Export(ctx, o.out, asOf, features.Filter{Creditor: o.creditor})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d vectors %s as of %s\n", o.out, n, features.SchemaHash(), asOf.Format(time.RFC3339))
+	return nil
+}
+
+// openSource opens a warehouse or, if the path of a lake is given, that.
+func openSource(cmd *cobra.Command, db, lake string) (features.Source, func() error, error) {
+	if lake != "" {
+		l, err := features.OpenLake(cmd.Context(), lake)
+		if err != nil {
+			return nil, nil, err
+		}
+		return l, l.Close, nil
+	}
+	s, err := store.Open(cmd.Context(), db, store.Options{Now: time.Now, Log: logger(cmd)})
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, s.Close, nil
+}
+
+// momentFlag reads a moment given as a flag; an empty one is now.
+func momentFlag(name, text string) (time.Time, error) {
+	if text == "" {
+		return time.Now(), nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, usage(fmt.Errorf("--%s: %q is no moment such as 2026-03-01T06:00:00+01:00", name, text))
+	}
+	return t, nil
+}
