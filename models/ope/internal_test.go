@@ -62,6 +62,58 @@ func TestBCaIsSecondOrderRight(t *testing.T) {
 	}
 }
 
+// The influence of a row on a censored value is what leaving the row out does,
+// the censoring distribution estimated anew each time.
+func TestCensoredInfluenceIsTheJackknife(t *testing.T) {
+	const n = 800
+	rng := rand.New(rand.NewPCG(8, 8))
+	l := &Log{Censoring: &Censoring{}}
+	for range n {
+		w := 0.5 + rng.ExpFloat64()
+		paid, lost := min(10*rng.ExpFloat64()/w, 28), 20*rng.ExpFloat64()
+		l.Reward = append(l.Reward, 1-paid/28)
+		l.Propensity = append(l.Propensity, 0.1)
+		l.Target = append(l.Target, min(0.1*w, 1))
+		l.Q = append(l.Q, 0.3+0.1*w)
+		l.V = append(l.V, 0.5)
+		l.Censoring.Time = append(l.Censoring.Time, min(paid, lost))
+		l.Censoring.Complete = append(l.Censoring.Complete, paid <= lost)
+	}
+	// What influences leave out is of order 1/n of them, but n at the last
+	// moments is a handful of rows: most so where a line is fitted to them.
+	for name, tolerance := range map[string]float64{IPCWIPS: 0.02, IPCWDR: 0.25} {
+		estimate := func(l *Log) (*table, []term) {
+			tb := newTable(l)
+			e, err := tb.add(l, []string{name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tb.seal()
+			return tb, e[0].terms
+		}
+		tb, terms := estimate(l)
+		total := tb.totals(make([]float64, tb.p))
+		influence := tb.influence(make([]float64, n), terms, total)
+		whole := value(terms, total)
+		var apart, size float64
+		for i := range n {
+			var rows []int
+			for k := range n {
+				if k != i {
+					rows = append(rows, k)
+				}
+			}
+			without, terms := estimate(l.Select(rows))
+			left := whole - value(terms, without.totals(make([]float64, without.p)))
+			apart += (left - influence[i]) * (left - influence[i])
+			size += influence[i] * influence[i]
+		}
+		if r := math.Sqrt(apart / size); r > tolerance {
+			t.Errorf("%s: influences are %.3f of their size away from leaving rows out", name, r)
+		}
+	}
+}
+
 func TestProbabilityUp(t *testing.T) {
 	for _, c := range []struct {
 		e    Estimate
@@ -177,7 +229,7 @@ func TestBoundary(t *testing.T) {
 // The logistic fit is where the penalised likelihood is flat: its gradient by
 // finite differences, per fold, is 0.
 func TestLogisticIsStationary(t *testing.T) {
-	const n = 400
+	const n = 800
 	rng := rand.New(rand.NewPCG(4, 4))
 	x := mat.NewDense(n, 2, nil)
 	data := &RewardData{X: x, Actions: 2}
