@@ -22,7 +22,7 @@ import (
 // seed, and what the oracle does not know costs it.
 func TestOrderOfPolicies(t *testing.T) {
 	trial := Trial{
-		Spec: Default(), Debtors: 250, Weeks: 18, Seed: 21, Seeds: 2, Start: monday,
+		Spec: Default(), Debtors: 150, Weeks: 17, Seed: 21, Seeds: 2, Start: monday,
 		Policies: []string{"fixed", "simple", "oracle", "oracle-channels"}, Make: NewPolicy,
 	}
 	late := make(map[string]map[uint64]float64)
@@ -302,7 +302,7 @@ func TestRemoteRefused(t *testing.T) {
 				case r.URL.Path == c.path && c.answer == "":
 					w.WriteHeader(http.StatusNotFound)
 				case r.URL.Path == c.path:
-					io.WriteString(w, c.answer)
+					fmt.Fprint(w, c.answer)
 				case r.URL.Path == "/v1/events":
 					body, _ := io.ReadAll(r.Body)
 					var events []json.RawMessage

@@ -27,8 +27,8 @@ func (p *tape) Observe(ctx context.Context, m Morning, events []Event) error {
 }
 
 // play runs a policy by name on the default world, changed as told.
-func play(t testing.TB, name string, debtors, days int, seed uint64, change func(*Spec)) (*World, []Event) {
-	t.Helper()
+func play(tb testing.TB, name string, debtors, days int, seed uint64, change func(*Spec)) (*World, []Event) {
+	tb.Helper()
 	spec := Default()
 	if change != nil {
 		change(spec)
@@ -38,12 +38,12 @@ func play(t testing.TB, name string, debtors, days int, seed uint64, change func
 	var err error
 	if name == "habit" {
 		p = NewHabit(seed)
-	} else if p, err = NewPolicy(t.Context(), name, w, days); err != nil {
-		t.Fatal(err)
+	} else if p, err = NewPolicy(tb.Context(), name, w, days); err != nil {
+		tb.Fatal(err)
 	}
 	rec := &tape{Policy: p}
-	if _, err := Play(t.Context(), w, rec, days); err != nil {
-		t.Fatal(err)
+	if _, err := Play(tb.Context(), w, rec, days); err != nil {
+		tb.Fatal(err)
 	}
 	return w, rec.events
 }
