@@ -2,6 +2,7 @@ package survival
 
 import (
 	"math"
+	"slices"
 	"sync"
 )
 
@@ -267,9 +268,13 @@ func concordLater(d *Data, rows, byEntry []int32, entry, exit []float64, rank []
 	})
 }
 
-// Concordance compares the fitted linear predictors with what happened.
+// Concordance compares the fitted linear predictors with what happened. Under
+// Fine-Gray rows with a competing event stay comparable for ever.
 func (c *Cox) Concordance() (*Concordance, error) {
-	d := c.model.d
+	m, d := c.model, c.model.d
+	if d.Rows() == 0 { // a streamed fit keeps no rows
+		return nil, ErrNoRows
+	}
 	score := make([]float64, d.Rows())
 	for j, b := range c.Coef {
 		for i, v := range d.Columns[j] {
@@ -279,13 +284,19 @@ func (c *Cox) Concordance() (*Concordance, error) {
 	for i, o := range d.Offset {
 		score[i] += o
 	}
-	event := make([]uint8, len(d.Event))
+	one := *d
+	one.Event, one.Cluster = make([]uint8, len(d.Event)), nil
+	if m.sub != nil {
+		one.Time = slices.Clone(d.Time)
+	}
+	last := slices.Max(d.Time)
 	for i, e := range d.Event {
-		if e == 1 {
-			event[i] = 1
+		switch {
+		case e == m.cause:
+			one.Event[i] = 1
+		case e != 0 && m.sub != nil:
+			one.Time[i] = last + 1
 		}
 	}
-	one := *d
-	one.Event, one.Cluster = event, nil
 	return Concord(&one, score, ConcordanceOptions{})
 }

@@ -102,6 +102,7 @@ type coxModel struct {
 	*riskSets
 	p     int
 	ties  Ties
+	cause uint8 // the code of the event
 	d     *Data
 	x     []float64 // rows in use × p, centred
 	mean  []float64
@@ -148,7 +149,7 @@ func newCoxModel(d *Data, cause uint8, ties Ties, competing bool) (*coxModel, er
 		return nil, err
 	}
 	p := len(d.Columns)
-	m := &coxModel{riskSets: sets, p: p, ties: ties, d: d}
+	m := &coxModel{riskSets: sets, p: p, ties: ties, cause: cause, d: d}
 	n := len(m.order)
 	m.mean, m.span, m.eventSum = make([]float64, p), make([]float64, p), make([]float64, p)
 	m.x = make([]float64, n*p)

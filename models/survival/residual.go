@@ -199,7 +199,7 @@ func (c *Cox) Deviance() []float64 {
 	out := c.Martingale()
 	for i, r := range out {
 		v := -r
-		if c.model.d.Event[i] == 1 && r < 1 {
+		if c.model.d.Event[i] == c.model.cause && r < 1 {
 			v -= math.Log(1 - r)
 		}
 		out[i] = math.Copysign(math.Sqrt(2*max(0, v)), r)

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// survivalReference returns the folder of survival's reference results.
+// Without it a test is skipped, but never in CI.
+func survivalReference(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("RAPPEL_REFERENCE")
+	if dir == "" {
+		dir = "../../../shared/reference"
+	}
+	dir = filepath.Join(dir, "survival")
+	if _, err := os.Stat(dir); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("reference results are absent: %v", err)
+		}
+		t.Skip("reference results are absent: set RAPPEL_REFERENCE to their folder")
+	}
+	return dir
+}
+
+type survivalReport struct {
+	N, Events int
+	Null      float64 `json:"loglik_null"`
+	LogLik    float64
+	Coef      []struct {
+		Name     string
+		Coef, SE float64
+		RobustSE float64 `json:"robust_se"`
+	}
+	Concordance struct{ C, SE, Concordant, Discordant float64 }
+	Baseline    []struct{ Time, CumHaz, Survival float64 }
+	Curves      []struct{ Time, Survival, Incidence, SE float64 }
+}
+
+func fitSurvival(t *testing.T, args ...string) survivalReport {
+	t.Helper()
+	var out bytes.Buffer
+	c := newSurvivalCommand()
+	c.SetArgs(append([]string{"fit", "--json"}, args...))
+	c.SetOut(&out)
+	if err := c.ExecuteContext(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var r survivalReport
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatalf("%v in %s", err, out.String())
+	}
+	return r
+}
+
+func TestSurvivalFitReadsWhatRReads(t *testing.T) {
+	dir := survivalReference(t)
+	raw, err := os.ReadFile(filepath.Join(dir, "reference.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ref map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &ref); err != nil {
+		t.Fatal(err)
+	}
+	type want struct {
+		Coef, SE []float64
+		RobustSE []float64 `json:"robust_se"`
+		Null     float64   `json:"loglik_null"`
+		LogLik   float64
+		Baseline struct{ Times, CumHaz, Surv []float64 } `json:"baseline_x0"`
+	}
+	tests := []struct {
+		id, ties string
+		args     []string
+	}{
+		{"rossi", "efron", []string{"--input", dir + "/data/rossi.csv", "--duration", "week", "--event", "arrest", "--covariates", "fin,age,race,wexp,mar,paro,prio"}},
+		{"rossi", "breslow", []string{"--ties", "breslow", "--input", dir + "/data/rossi.csv", "--duration", "week", "--event", "arrest", "--covariates", "fin,age,race,wexp,mar,paro,prio"}},
+		{"heart_startstop", "efron", []string{"--input", dir + "/data/heart.csv", "--entry", "start", "--duration", "stop", "--event", "event", "--covariates", "age,year,surgery,transplant", "--cluster", "id"}},
+		{"lung", "efron", []string{"--input", dir + "/data/lung.csv", "--duration", "time", "--event", "status", "--covariates", "age,sex,ph.ecog"}},
+	}
+	for _, tc := range tests {
+		t.Run(tc.id+"/"+tc.ties, func(t *testing.T) {
+			var byTies map[string]json.RawMessage
+			if err := json.Unmarshal(ref[tc.id], &byTies); err != nil {
+				t.Fatal(err)
+			}
+			var w want
+			if err := json.Unmarshal(byTies[tc.ties], &w); err != nil {
+				t.Fatal(err)
+			}
+			got := fitSurvival(t, tc.args...)
+			close := func(what string, a, b float64) {
+				t.Helper()
+				if math.Abs(a-b) > 1e-8*math.Abs(b) {
+					t.Errorf("%s = %.12g, want %.12g", what, a, b)
+				}
+			}
+			close("null", got.Null, w.Null)
+			close("loglik", got.LogLik, w.LogLik)
+			for j, c := range got.Coef {
+				close(c.Name, c.Coef, w.Coef[j])
+				close(c.Name+" se", c.SE, w.SE[j])
+				close(c.Name+" robust se", c.RobustSE, w.RobustSE[j])
+			}
+			for k, at := range w.Baseline.Times {
+				h := 0.0
+				for _, b := range got.Baseline {
+					if b.Time <= at {
+						h = b.CumHaz
+					}
+				}
+				close("baseline", h, w.Baseline.CumHaz[k])
+			}
+		})
+	}
+}
+
+func TestSurvivalFitExpandsPeriods(t *testing.T) {
+	dir := survivalReference(t)
+	got := fitSurvival(t, "--input", dir+"/data/rossi.csv", "--duration", "week", "--event", "arrest",
+		"--covariates", "fin,age,race,wexp,mar,paro,prio", "--model", "cloglog", "--band", "4")
+	// glm of R on the same person-weeks; see reference.R, discrete_time_rossi_cloglog.
+	if len(got.Coef) != 20 || math.Abs(got.LogLik+678.197933314134) > 1e-7 || math.Abs(got.Coef[0].Coef+4.98748837679518) > 1e-7 {
+		t.Errorf("log-likelihood %v, first of %d coefficients %+v", got.LogLik, len(got.Coef), got.Coef[0])
+	}
+	if got.N != 432 || got.Events != 114 {
+		t.Errorf("%d rows, %d events", got.N, got.Events)
+	}
+}
