@@ -143,7 +143,8 @@ type pooledLearner struct {
 
 // pledge is an open decision of a pooledLearner and the target it counts with.
 type pledge struct {
-	handle   Handle
+	segment  int32
+	row      []float64
 	expected float64
 }
 
@@ -196,12 +197,19 @@ func (l *pooledLearner) Commit(s Slate, i int) Ticket {
 	n := l.pool.Features()
 	row := make([]float64, n)
 	crossed(row, s, i, l.q)
-	var mean, sd [1]float64
-	l.pool.Posterior().Score(mean[:], sd[:], row, l.segment(s, i), NoDebtor, l.w)
-	h := l.pool.Observe(l.segment(s, i), NoDebtor, row, mean[0], 1)
-	l.open[Ticket(h)] = pledge{h, mean[0]}
+	o := pledge{segment: l.segment(s, i), row: row}
+	o.expected = l.expect(o)
+	t := Ticket(l.pool.Observe(o.segment, NoDebtor, row, o.expected, 1))
+	l.open[t] = o
 	l.refresh()
-	return Ticket(h)
+	return t
+}
+
+// expect returns the reward that is expected now of an open decision.
+func (l *pooledLearner) expect(o pledge) float64 {
+	var mean, sd [1]float64
+	l.pool.Posterior().Score(mean[:], sd[:], o.row, o.segment, NoDebtor, l.w)
+	return mean[0]
 }
 
 // Reward implements Learner.
@@ -211,12 +219,13 @@ func (l *pooledLearner) Reward(t Ticket, reward float64) {
 		panic(fmt.Sprintf("bandit: ticket %d has no decision", t))
 	}
 	delete(l.open, t)
-	l.pool.Correct(o.handle, reward-o.expected)
-	l.pool.Close(o.handle)
+	l.pool.Correct(Handle(t), reward-o.expected)
+	l.pool.Close(Handle(t))
 	l.rewards++
-	if l.monitor.changed(reward, o.expected) {
+	if l.monitor.changed(reward, l.expect(o)) {
 		l.pool.Forget(forgetFactor)
-		l.solved = 0
+		l.pool.untune()
+		l.solved, l.tuned, l.rewards = 0, 0, 0
 	}
 	l.refresh()
 }

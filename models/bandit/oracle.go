@@ -95,12 +95,12 @@ func (o *oracle) reward(t Ticket, reward float64) {
 		panic(fmt.Sprintf("bandit: ticket %d has no decision", t))
 	}
 	delete(o.open, t)
-	miss := reward - e.target
-	e.model.correct(e.row, float64(e.weight*miss))
+	now := e.model.predict(e.row, o.flat()) // it may be long since the decision
+	e.model.correct(e.row, float64(e.weight*(reward-e.target)))
 	o.rounds++
 	o.sum += reward
-	o.squares += float64(miss*miss) / (1 + e.leverage)
-	if !o.monitor.changed(reward, e.target) {
+	o.squares += float64((reward-now)*(reward-now)) / (1 + e.leverage)
+	if !o.monitor.changed(reward, now) {
 		return
 	}
 	for _, m := range o.models {

@@ -183,8 +183,16 @@ func NewPooled(c PooledConfig) (*Pooled, error) {
 		config: c, layout: l,
 		a: make([]float64, l.p*l.p), b: make([]float64, l.p),
 		open: map[Handle]*observation{}, next: 1, scratch: NewWorkspace(l.p),
-		hyper: hyper{noise: float64(c.NoiseSD * c.NoiseSD)},
 	}
+	p.untune()
+	p.Solve()
+	return p, nil
+}
+
+// untune goes back to the prior guesses of what Tune estimates.
+func (p *Pooled) untune() {
+	c, l := p.config, p.layout
+	p.hyper = hyper{noise: float64(c.NoiseSD * c.NoiseSD)}
 	for _, d := range l.segment {
 		sd := c.Coefficients[l.deviating[d]].SegmentSD
 		p.hyper.segment = append(p.hyper.segment, float64(sd*sd))
@@ -193,8 +201,6 @@ func NewPooled(c PooledConfig) (*Pooled, error) {
 		sd := c.Coefficients[l.deviating[d]].DebtorSD
 		p.hyper.debtor = append(p.hyper.debtor, float64(sd*sd))
 	}
-	p.Solve()
-	return p, nil
 }
 
 // Features returns p, the length of a feature row.
