@@ -11,7 +11,7 @@ import (
 // ratio, tells nothing yet about the spread of all that will come. Up to
 // enoughInformed the variance seen is raised in proportion to what is lacking.
 // With these two, misses stay near or below 5 % on rare and on heavy-tailed
-// rewards (TestSequenceWatchedFiftyTimes).
+// rewards (TestSequenceOnHardRewards).
 const (
 	fewInformed    = 4
 	enoughInformed = 32
