@@ -2,7 +2,10 @@ package anomaly
 
 import (
 	"math"
+	"slices"
+	"time"
 
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -24,7 +27,9 @@ type Prior struct {
 	Month    [12]float64 // days late to add by month of the due date, January first
 	Weekday  [7]float64  // days late to add by weekday of the due date, Sunday first
 	Profiles []Profile   // by profile; may be shorter than there are profiles
-	Tail     Tail        // share and size of isolated outliers
+	Workdays bool        // nothing is paid at weekends
+	Shape    Shape       // of scores around the baseline
+	Echo     float64     // correlation of one payment's score with the next, from 0
 }
 
 // Profile is what is believed of a debtor of one profile.
@@ -39,6 +44,15 @@ func (p *Prior) profile(i int) Profile {
 		return p.Profiles[i]
 	}
 	return Profile{p.Mean, p.Scale}
+}
+
+// late returns the days late that q tells: where nothing is paid at weekends,
+// what is paid on a Monday was ready between Saturday and then.
+func (p *Prior) late(q Point) float64 {
+	if p.Workdays && weekdayOf(q.Due+int32(math.Floor(float64(q.Late)))) == int(time.Monday) {
+		return float64(q.Late) - 1
+	}
+	return float64(q.Late)
 }
 
 // season returns the days late to expect more of an invoice due on day.
@@ -118,7 +132,7 @@ func (p *Prior) fit(points []Point, profile int, own Carried) Baseline {
 	x, y := months[:n], lates[:n]
 	var mean, centre float64
 	for i, q := range points {
-		y[i] = float64(q.Late) - p.season(q.Due)
+		y[i] = p.late(q) - p.season(q.Due)
 		mean += y[i] / float64(n)
 		centre += float64(q.Due) / float64(n)
 	}
@@ -207,69 +221,65 @@ func (b *Baseline) band(p *Prior, day int32, share float64) Band {
 	return Band{mid - half, mid, mid + half}
 }
 
-// Tail is what the book says of single payments far beyond the band: the
-// outliers that were followed by an ordinary payment, and so were no change.
-type Tail struct {
-	Seen float64 // scores seen
-	Far  float64 // of which isolated and beyond tailFrom
-	Sum  float64 // of their excess over tailFrom
-	Sum2 float64 // of its square
-}
+// Shape is how the scores of ordinary payments are spread over the book: the
+// score that has the probability of each normal score, in steps of a quarter
+// and symmetric about 0, as far out as ten scores are left to tell. Payments
+// are skewed, have long tails and keep to weekdays; what matters is not how far
+// one is from the mean but how rare that is. Empty, it is the normal's own.
+type Shape []float64
 
 const (
-	tailFrom = 3.0 // normal scores beyond this are counted as outliers
-	tailMin  = 20  // outliers needed before the tail is believed
+	shapeStep  = 0.25 // normal scores between knots
+	shapeEnd   = 3.0  // the last knot, at most
+	shapeLeast = 10   // scores beyond the last knot, at least
 )
 
-// add counts one more score, and whether the score before it was an isolated
-// outlier of that size.
-func (t *Tail) add(outlier float64) {
-	t.Seen++
-	if e := outlier - tailFrom; e > 0 {
-		t.Far++
-		t.Sum += e
-		t.Sum2 += e * e
+// newShape returns the shape of scores, which it sorts; empty where they are
+// too few to tell their hundredth.
+func newShape(scores []float64) Shape {
+	end := shapeEnd
+	for end >= 2 && distuv.UnitNormal.Survival(end)*float64(len(scores)) < shapeLeast {
+		end -= shapeStep
 	}
-}
-
-// Survival returns the probability that an ordinary payment has a score of z
-// or more: a normal tail mixed with the outliers of the book beyond what a
-// normal tail holds. Their excess over tailFrom follows a generalised Pareto
-// distribution fitted by moments, as in Hosking and Wallis (1987),
-// doi:10.1080/00401706.1987.10488243.
-func (t *Tail) Survival(z float64) float64 {
-	p := distuv.UnitNormal.Survival(z)
-	if t.Far < tailMin {
-		return p
+	if end < 2 {
+		return nil
 	}
-	w := t.Far/t.Seen - distuv.UnitNormal.Survival(tailFrom)
-	if w <= 0 {
-		return p
-	}
-	far := 1.0
-	if z > tailFrom {
-		mean := t.Sum / t.Far
-		variance := max(t.Sum2/t.Far-mean*mean, mean*mean/2)
-		ratio := mean * mean / variance
-		xi, beta := (1-ratio)/2, mean*(ratio+1)/2
-		if e := (z - tailFrom) / beta; math.Abs(xi) < 1e-6 {
-			far = math.Exp(-e)
-		} else {
-			far = math.Pow(max(0, 1+xi*e), -1/xi)
+	slices.Sort(scores)
+	var s Shape
+	for g := -end; g <= end; g += shapeStep {
+		z := stat.Quantile(distuv.UnitNormal.CDF(g), stat.LinInterp, scores, nil)
+		if n := len(s); n > 0 { // dates alone make scores come in lumps
+			z = max(z, s[n-1]+0.02)
 		}
+		s = append(s, z)
 	}
-	return (1-w)*p + w*far
+	return s
 }
 
-// normal returns the score that an ordinary normal payment would have with
-// the probability that z has in this tail.
-func (t *Tail) normal(z float64) float64 {
-	if z <= 0 || t.Far < tailMin {
+// Normal returns the score that a normal payment has with the probability
+// that z has here. Beyond the last knot the tail is exponential: longer than
+// the normal's, so that what the book has not shown is not taken for
+// impossible.
+func (s Shape) Normal(z float64) float64 {
+	last := len(s) - 1
+	if last < 0 {
 		return z
 	}
-	p := t.Survival(z)
-	if p < 1e-12 {
-		return min(z, 7) // where the quantile below would lose its digits
+	end := float64(last) / 2 * shapeStep
+	switch {
+	case z >= s[last]:
+		return outer((z-s[last])/(s[last]-s[last-2]), end)
+	case z <= s[0]:
+		return -outer((s[0]-z)/(s[2]-s[0]), end)
 	}
-	return min(z, distuv.UnitNormal.Quantile(1-p))
+	i, _ := slices.BinarySearch(s, z)
+	part := (s[i] - z) / (s[i] - s[i-1])
+	return -end + shapeStep*(float64(i)-part)
+}
+
+// outer returns the normal score of what lies beyond the last knot, at end, by
+// steps of the last two knots: in each the tail falls as it did in them.
+func outer(steps, end float64) float64 {
+	p, before := distuv.UnitNormal.Survival(end), distuv.UnitNormal.Survival(end-2*shapeStep)
+	return distuv.UnitNormal.Quantile(1 - max(p*math.Pow(p/before, steps), 1e-14))
 }

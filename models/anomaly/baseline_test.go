@@ -180,36 +180,40 @@ func TestScoreKeepsProbability(t *testing.T) {
 	}
 }
 
-func TestTail(t *testing.T) {
-	var tail Tail
+func TestShape(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
-	for range 10000 {
-		z := r.NormFloat64()
-		if r.Float64() < 0.02 {
-			z = 3 + 4*r.ExpFloat64()
+	draw := func() float64 { return math.Exp(0.8 * r.NormFloat64()) } // skewed, with a long tail
+	var scores []float64
+	for range 40000 {
+		scores = append(scores, draw())
+	}
+	s := newShape(scores)
+	var beyond [4]float64
+	const trials = 40000
+	for range trials {
+		z := s.Normal(draw())
+		for g := range beyond {
+			if z > float64(g) {
+				beyond[g]++
+			}
 		}
-		tail.add(z)
 	}
-	if got, want := tail.Survival(2), distuv.UnitNormal.Survival(2)+0.02; math.Abs(got-want) > 0.004 {
-		t.Errorf("P(Z ≥ 2) = %.4f, want %.4f: every outlier lies beyond", got, want)
-	}
-	// Exponential beyond 3 with mean 4; the share itself is known to 7 %.
-	if got, want := tail.Survival(11), 0.02*math.Exp(-2); math.Abs(math.Log(got/want)) > 0.4 {
-		t.Errorf("P(Z ≥ 11) = %.5f, want %.5f", got, want)
-	}
-	last := 1.0
-	for z := -3.0; z < 40; z += 0.01 {
-		p := tail.Survival(z)
-		if p > last || p < 0 {
-			t.Fatalf("P(Z ≥ %v) = %v after %v", z, p, last)
+	for g := range beyond {
+		want := distuv.UnitNormal.Survival(float64(g))
+		// Four standard errors, of the shape's sample and of this one.
+		if got := beyond[g] / trials; math.Abs(got-want) > 4*math.Sqrt(2*want/trials) {
+			t.Errorf("%.4f of payments score above %d, want %.4f", got, g, want)
 		}
-		if n := tail.normal(z); n > z+1e-9 {
-			t.Fatalf("score %v becomes %v, more surprising than a normal's", z, n)
-		}
-		last = p
 	}
-	clean := Tail{Seen: 10000, Far: 13}
-	if got, want := clean.Survival(4), distuv.UnitNormal.Survival(4); got != want {
-		t.Errorf("a normal book has tail %v at 4, want %v", got, want)
+	last := math.Inf(-1)
+	for z := -5.0; z < 60; z += 0.01 {
+		g := s.Normal(z)
+		if g < last || math.IsNaN(g) {
+			t.Fatalf("score %v has normal score %v after %v", z, g, last)
+		}
+		last = g
+	}
+	if got := (Shape{}).Normal(2.5); got != 2.5 {
+		t.Errorf("without a shape 2.5 has normal score %v", got)
 	}
 }

@@ -152,7 +152,7 @@ func (c *ours) hear(due int32, late float64) float64 {
 	p := &c.d.Prior[b.Cadence]
 	for i, q := range watched {
 		mean, _ := b.Base.at(p, q.Due)
-		scores[i] = p.Tail.normal(b.Base.score(mean, float64(q.Late)))
+		scores[i] = p.Shape.Normal(b.Base.score(mean, p.late(q)))
 	}
 	if c.page {
 		effect := min(3, max(0.5, c.d.cfg.Shift[b.Cadence]/b.Base.Scale))

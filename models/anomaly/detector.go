@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Invoice is one unpaid invoice.
@@ -26,11 +28,10 @@ type Debtor struct {
 	Recent  int       // how many of Paid are under watch for a change
 	Cadence Cadence
 	Carried Carried
-	Fresh   int     // paid since the last Tick
-	Last    float64 // score of the last payment
-	Tested  int32   // day of the last test
-	Moved   int32   // day on which payments last began to look late; 0 if never
-	Since   int32   // due date of the first of them
+	Fresh   int   // paid since the last Tick
+	Tested  int32 // day of the last test
+	Moved   int32 // day on which payments last began to look late; 0 if never
+	Since   int32 // due date of the first of them
 }
 
 // Evidence is a p-value that the caller computed.
@@ -54,10 +55,13 @@ type Finding struct {
 	RollUp     int     // ID of the roll-up that tells this, or 0
 }
 
+// WholeBook is the group that every debtor belongs to.
+const WholeBook = -1
+
 // RollUp is one shock of a group, told instead of its members.
 type RollUp struct {
 	ID      int   // from 1
-	Group   int   // index of the group
+	Group   int   // index of the group, or WholeBook
 	Since   int32 // due date of the first late invoice of a typical member
 	Day     int32 // when it was found
 	Until   int32 // until when it takes in findings of its members
@@ -163,17 +167,6 @@ func (d *Detector) Pay(debtor int, id string, paid float64) {
 	if n := len(b.Paid); n > 0 && b.Paid[n-1] == (Point{due, late}) {
 		return
 	}
-	p := &d.Prior[b.Cadence]
-	mean, _ := b.Base.at(p, due)
-	score := b.Base.score(mean, float64(late))
-	if len(b.Paid) >= least {
-		outlier := 0.0
-		if score < tailFrom/2 {
-			outlier = b.Last
-		}
-		p.Tail.add(outlier)
-	}
-	b.Last = score
 	if len(b.Paid) == history {
 		b.Paid = slices.Delete(b.Paid, 0, 1)
 	}
@@ -216,9 +209,35 @@ func (d *Detector) Refit() {
 		}
 		d.Prior[c] = learn(d.Prior[c], book, profile, d.Profiles)
 	}
+	var scores [Cadences][]float64
 	for i := range d.Debtors {
-		d.refit(&d.Debtors[i])
+		b := &d.Debtors[i]
+		d.refit(b)
+		scores[b.Cadence] = d.Prior[b.Cadence].ordinary(scores[b.Cadence], b)
 	}
+	for c := range scores {
+		d.Prior[c].Shape = newShape(scores[c])
+	}
+}
+
+// ordinary appends to scores those of the later half of what b paid around a
+// baseline of the earlier half. The last two are left out: a payment far off
+// is ordinary only if more came after it and no change was found.
+func (p *Prior) ordinary(scores []float64, b *Debtor) []float64 {
+	paid := b.Paid
+	if b.Carried.DF > 0 {
+		paid = paid[min(window, len(paid)):]
+	}
+	half := len(paid) / 2
+	if half < least-1 {
+		return scores
+	}
+	base := p.fit(paid[:half], b.Profile, Carried{})
+	for _, q := range paid[half : len(paid)-2] {
+		mean, n := base.at(p, q.Due)
+		scores = append(scores, base.score(mean, p.late(q))/math.Sqrt(1+1/n))
+	}
+	return scores
 }
 
 // learned returns the payments of b that others may learn from: not those
@@ -309,7 +328,7 @@ func (d *Detector) examine(r *Report, i int, day int32) {
 	seq, scores := append(d.seq[:0], watched...), d.scores[:0]
 	for _, q := range watched {
 		mean, _ := b.Base.at(p, q.Due)
-		scores = append(scores, p.Tail.normal(b.Base.score(mean, float64(q.Late))))
+		scores = append(scores, p.Shape.Normal(b.Base.score(mean, p.late(q))))
 	}
 	late := Finding{Kind: Late, Debtor: i, P: 1}
 	early := Finding{Kind: Early, Debtor: i, P: 1}
@@ -332,23 +351,23 @@ func (d *Detector) examine(r *Report, i int, day int32) {
 	// today it will still prove when it is paid, so looking early causes no
 	// false alarm that looking late would not.
 	for j, v := range b.Open {
-		past := float64(day - v.Due)
-		if past <= 0 {
+		past := p.late(Point{v.Due, float32(day - v.Due)})
+		if day <= v.Due {
 			break
 		}
 		if j == 0 && !v.Told {
 			mean, n := b.Now.at(p, v.Due)
 			over.P = p.overdue(&b.Now, past-mean, n, d.cfg.Resolution)
-			over.Since, over.Seen, over.Invoice = v.Due, past, v.ID
+			over.Since, over.Seen, over.Invoice = v.Due, float64(day-v.Due), v.ID
 		}
 		mean, _ := b.Base.at(p, v.Due)
-		z := p.Tail.normal(b.Base.score(mean, past))
+		z := p.Shape.Normal(b.Base.score(mean, past))
 		if z <= 0 {
 			break
 		}
 		// One left behind while later ones were paid says nothing of the habit.
 		if len(watched) == 0 || v.Due > watched[len(watched)-1].Due {
-			seq, scores = append(seq, Point{v.Due, float32(past)}), append(scores, z)
+			seq, scores = append(seq, Point{v.Due, float32(day - v.Due)}), append(scores, z)
 			was := late.P
 			d.suspect(&late, b, seq, scores)
 			if late.P < was {
@@ -391,15 +410,16 @@ var bank = [...]struct{ part, share float64 }{{1, 0.8}, {0.5, 0.2}}
 // suspect makes f the strongest evidence of a change within seq that lasts to
 // its end, if that is stronger than f.
 func (d *Detector) suspect(f *Finding, b *Debtor, seq []Point, scores []float64) {
-	_, n := b.Base.at(&d.Prior[b.Cadence], seq[len(seq)-1].Due)
+	p := &d.Prior[b.Cadence]
+	_, n := b.Base.at(p, seq[len(seq)-1].Due)
 	for _, k := range bank {
 		effect := min(3, max(0.5, k.part*d.cfg.Shift[b.Cadence]/b.Base.Scale))
-		s := Detect(scores, n, least, effect)
-		p := min(1, Rate(s.Evidence, effect)/k.share)
-		if p >= f.P {
+		s := Detect(scores, n, least, effect, p.Echo)
+		rate := min(1, Rate(s.Evidence, effect)/k.share)
+		if rate >= f.P {
 			continue
 		}
-		f.P, f.Since, f.Seen = p, seq[s.From].Due, 0
+		f.P, f.Since, f.Seen = rate, seq[s.From].Due, 0
 		for _, q := range seq[s.From:] {
 			f.Seen += float64(q.Late) / float64(len(seq)-s.From)
 		}
@@ -412,13 +432,18 @@ func (d *Detector) suspect(f *Finding, b *Debtor, seq []Point, scores []float64)
 func (p *Prior) overdue(b *Baseline, beyond, n, resolution float64) float64 {
 	wide := *b
 	wide.Scale = math.Sqrt(max(b.Scale*b.Scale-resolution*resolution/12, minScale*minScale) * (1 + 1/n))
-	return p.Tail.Survival(wide.score(0, beyond-resolution/2))
+	return distuv.UnitNormal.Survival(p.Shape.Normal(wide.score(0, beyond-resolution/2)))
+}
+
+// in reports whether b belongs to group.
+func (b *Debtor) in(group int) bool {
+	return group == WholeBook || slices.Contains(b.Groups, group)
 }
 
 // toldBy returns the ID of the roll-up that tells the lateness of b, or 0.
 func (d *Detector) toldBy(b *Debtor) int {
 	for i := range d.RollUps {
-		if slices.Contains(b.Groups, d.RollUps[i].Group) {
+		if b.in(d.RollUps[i].Group) {
 			return d.RollUps[i].ID
 		}
 	}
@@ -471,21 +496,25 @@ const (
 func (d *Detector) rollUp(r *Report, day int32) {
 	// A look for each group and span and, since spans overlap from day to
 	// day, three for each span that the year holds.
-	limit := d.cfg.RollUpRate / float64(max(1, d.Groups)*len(spans)) / (3 * year / float64(spans[0]))
+	limit := d.cfg.RollUpRate / float64((d.Groups+1)*len(spans)) / (3 * year / float64(spans[0]))
 	for _, span := range spans {
-		groups := make([]Group, d.Groups)
+		groups := make([]Group, d.Groups+1) // the last is the whole book
 		all := d.moves(groups, day, span)
 		for {
 			g, p := Scan(groups, all, max(usual, d.Usual)*float64(span), limit)
 			if g < 0 {
 				break
 			}
-			d.gather(r, RollUp{ID: d.NextID, Group: g, Day: day, Until: day + int32(d.cfg.RollUpDays), P: p, Size: groups[g].Size}, span)
+			size := groups[g].Size
+			if g == d.Groups {
+				g = WholeBook
+			}
+			d.gather(r, RollUp{ID: d.NextID, Group: g, Day: day, Until: day + int32(d.cfg.RollUpDays), P: p, Size: size}, span)
 			clear(groups)
 			all = d.moves(groups, day, span)
 		}
 	}
-	groups := make([]Group, d.Groups)
+	groups := make([]Group, d.Groups+1)
 	if all := d.moves(groups, day, 1); all.Size > 0 {
 		d.Usual += (float64(all.Moved)/float64(all.Size) - d.Usual) / usualDays
 	}
@@ -512,6 +541,7 @@ func (d *Detector) moves(groups []Group, day, span int32) Group {
 			groups[g].Moved += moved
 		}
 	}
+	groups[d.Groups] = all
 	return all
 }
 
@@ -521,7 +551,7 @@ func (d *Detector) gather(r *Report, s RollUp, span int32) {
 	var since []int32
 	for i := range d.Debtors {
 		b := &d.Debtors[i]
-		if b.Moved != 0 && b.Moved > s.Day-span && slices.Contains(b.Groups, s.Group) && d.toldBy(b) == 0 {
+		if b.Moved != 0 && b.Moved > s.Day-span && b.in(s.Group) && d.toldBy(b) == 0 {
 			s.Members = append(s.Members, i)
 			since = append(since, b.Since)
 		}
@@ -530,7 +560,7 @@ func (d *Detector) gather(r *Report, s RollUp, span int32) {
 	s.Since = since[len(since)/2]
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		if (f.Kind == Late || f.Kind == Overdue) && f.RollUp == 0 && slices.Contains(d.Debtors[f.Debtor].Groups, s.Group) {
+		if (f.Kind == Late || f.Kind == Overdue) && f.RollUp == 0 && d.Debtors[f.Debtor].in(s.Group) {
 			f.RollUp = s.ID
 		}
 	}

@@ -3,6 +3,7 @@ package anomaly
 import (
 	"math"
 	"slices"
+	"time"
 
 	"gonum.org/v1/gonum/mathext"
 	"gonum.org/v1/gonum/stat"
@@ -50,6 +51,7 @@ func learn(before Prior, book [][]Point, profile []int, profiles int) Prior {
 	out := before
 	out.Profiles = nil
 	fits := make([]alone, 0, len(book))
+	out.workdays(book)
 	out.seasons(book)
 	for i, points := range book {
 		if len(points) >= 6 {
@@ -64,6 +66,7 @@ func learn(before Prior, book [][]Point, profile []int, profiles int) Prior {
 	out.means(fits)
 	out.trends(fits)
 	out.profiles(fits, profiles)
+	out.echo(book, profile)
 	return out
 }
 
@@ -114,7 +117,7 @@ func (p *Prior) seasons(book [][]Point) {
 				var sum, n [12]float64
 				usual = usual[:0]
 				for _, q := range points {
-					y, k := float64(q.Late)-p.season(q.Due), e.of(q.Due)
+					y, k := p.late(q)-p.season(q.Due), e.of(q.Due)
 					usual = append(usual, y)
 					sum[k] += y + e.dst[k]
 					n[k]++
@@ -206,8 +209,8 @@ func (p *Prior) means(fits []alone) {
 	p.Between = math.Sqrt(max(sd*sd-noise, 0.01*p.Scale*p.Scale))
 }
 
-// trends sets Trend: the spread of the debtors' own slopes beyond what their
-// noise gives, and zero where that is not clear of chance.
+// trends sets Trend: the spread of the debtors' own slopes about none beyond
+// what their noise gives, and zero where that is not clear of chance.
 func (p *Prior) trends(fits []alone) {
 	z := make([]float64, 0, len(fits))
 	v := make([]float64, 0, len(fits))
@@ -221,15 +224,63 @@ func (p *Prior) trends(fits []alone) {
 	if len(z) < 20 {
 		return
 	}
+	for i := range z {
+		z[i] = math.Abs(z[i])
+	}
 	slices.Sort(z)
 	slices.Sort(v)
 	n := len(z)
-	sd := (z[n*84/100] - z[n*16/100]) / 2
-	// Half the width between two quantiles of n scores has a standard error
-	// of about 1.1/√n.
+	sd := z[n*68/100]
+	// That quantile of n scores has a standard error of about 1.1/√n.
 	if excess := sd*sd - 1; sd > 1.05+3*1.1/math.Sqrt(float64(n)) {
 		p.Trend = math.Sqrt(excess * v[n/2])
 	}
+}
+
+// echo sets Echo from the scores of payments around the baselines of their
+// debtors.
+func (p *Prior) echo(book [][]Point, profile []int) {
+	var product, square, lost, pairs float64
+	for i, points := range book {
+		n := float64(len(points))
+		if n < 10 {
+			continue
+		}
+		b := p.fit(points, profile[i], Carried{})
+		var last float64
+		for j, q := range points {
+			mean, _ := b.at(p, q.Due)
+			z := min(max(b.score(mean, p.late(q)), -winsor), winsor)
+			if j > 0 {
+				product += z * last
+				square += (z*z + last*last) / 2
+				lost += 1 / (n - 1) // by lying about a mean that they made
+				pairs++
+			}
+			last = z
+		}
+	}
+	p.Echo = 0
+	if pairs == 0 {
+		return
+	}
+	if echo := product/square + lost/pairs; echo > max(0.05, 3/math.Sqrt(pairs)) {
+		p.Echo = min(echo, 0.8)
+	}
+}
+
+// workdays sets Workdays where hardly anything in book is paid at weekends.
+func (p *Prior) workdays(book [][]Point) {
+	var all, weekend float64
+	for _, points := range book {
+		for _, q := range points {
+			all++
+			if w := weekdayOf(q.Due + int32(math.Floor(float64(q.Late)))); w == int(time.Saturday) || w == int(time.Sunday) {
+				weekend++
+			}
+		}
+	}
+	p.Workdays = all >= 200 && weekend < 0.03*all
 }
 
 // profiles sets the mean and scale of each profile, shrunk to those of all.

@@ -19,9 +19,10 @@ type Group struct {
 // tested lately, each once; groups may overlap and nest.
 //
 // What chance explains is the share that moved outside the group, or usual
-// where that is more, or where little lies outside. A group must hold at least
-// five that moved and exceed it by ten points, so that a slight difference in
-// a large group is not called a shock. Markedness is the likelihood ratio of
+// where that is more, or where less lies outside than within. A group must
+// hold at least five that moved and exceed it by ten points, so that a slight
+// difference in a large group is not called a shock; and by a third where
+// little lies outside to compare with. Markedness is the likelihood ratio of
 // Kulldorff (1997), doi:10.1080/03610929708831995, which prefers the group
 // that holds the shock to those that contain it.
 func Scan(groups []Group, all Group, usual, limit float64) (group int, p float64) {
@@ -31,11 +32,11 @@ func Scan(groups []Group, all Group, usual, limit float64) (group int, p float64
 		if g.Moved < 5 {
 			continue
 		}
-		n, c, share := float64(g.Size), float64(g.Moved), usual
+		n, c, share, excess := float64(g.Size), float64(g.Moved), usual, 1.0/3
 		if rest := float64(all.Size - g.Size); rest >= n {
-			share = max(share, (float64(all.Moved-g.Moved)+1)/(rest+1))
+			share, excess = max(share, (float64(all.Moved-g.Moved)+1)/(rest+1)), 0.1
 		}
-		if c/n < share+0.1 {
+		if c/n < share+excess {
 			continue
 		}
 		q := distuv.Binomial{N: n, P: share}.Survival(c - 1)

@@ -15,7 +15,8 @@ func TestScan(t *testing.T) {
 		{"the sector, where all of it moved", []Group{{400, 120}, {50, 15}}, Group{1000, 130}, 0},
 		{"four are no group", []Group{{4, 4}}, Group{1000, 10}, -1},
 		{"a slight difference in a large group", []Group{{10000, 400}}, Group{100000, 1400}, -1},
-		{"the whole book", []Group{{1000, 300}}, Group{1000, 300}, 0},
+		{"the whole book", []Group{{1000, 400}}, Group{1000, 400}, 0},
+		{"many in the whole book", []Group{{1000, 300}}, Group{1000, 300}, -1},
 		{"everyone moves more than usual", []Group{{50, 15}, {50, 14}}, Group{1000, 290}, -1},
 	} {
 		if got, p := Scan(c.groups, c.all, 0.01, 1e-5); got != c.want {

@@ -17,15 +17,16 @@ const maxEvidence = 5.5
 // within scores, a sequence of standard scores around a baseline that is
 // itself known only as well as n observations tell. The shift may begin at any
 // score before which at least least observations lie, those of the baseline
-// included, and lasts until the last score.
+// included, and lasts until the last score. Echo is the correlation of each
+// score with the next, in [0, 1).
 //
 // It is the statistic of Shiryaev (1963) and Roberts (1966), the sum over all
 // beginnings of the likelihood ratio of a shift to none: the odds of a change
 // when it is as likely to begin with one invoice as with another. The mean
 // before the shift is integrated out: the means of m scores after it and k
 // observations before it differ by N(0, 1/m+1/k) without a shift and by
-// N(effect, 1/m+1/k) with one. It does not allocate.
-func Detect(scores []float64, n, least, effect float64) Shift {
+// N(effect, 1/m+1/k) with one, where nothing echoes. It does not allocate.
+func Detect(scores []float64, n, least, effect, echo float64) Shift {
 	bound := effect/2 + maxEvidence/effect
 	var total float64
 	for _, z := range scores {
@@ -38,7 +39,7 @@ func Detect(scores []float64, n, least, effect float64) Shift {
 		k, m := n+float64(i), float64(len(scores)-i)
 		if k >= least {
 			d := (total-before)/m - before/k
-			e := effect * (d - effect/2) / (1/m + 1/k)
+			e := effect * (d - effect/2) / (meanVariance(m, echo) + meanVariance(k, echo))
 			sum += math.Exp(e)
 			if e > best {
 				best, s.From = e, i
@@ -48,6 +49,17 @@ func Detect(scores []float64, n, least, effect float64) Shift {
 	}
 	s.Evidence = math.Log(sum)
 	return s
+}
+
+// meanVariance returns the variance of the mean of n scores of variance 1, of
+// which each has correlation echo with the next and its powers with those
+// after it.
+func meanVariance(n, echo float64) float64 {
+	if echo == 0 {
+		return 1 / n
+	}
+	r := 1 - echo
+	return (1+echo)/r/n - 2*echo*(1-math.Pow(echo, n))/(r*r*n*n)
 }
 
 // Rate returns how many false alarms per observation are raised by alarming at
