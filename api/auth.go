@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,15 +18,10 @@ import (
 // authenticate finds the key of the request and keeps to its rate.
 func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		text, ok := strings.CutPrefix(c.Request().Header.Get(echo.HeaderAuthorization), "Bearer ")
-		if !ok {
-			c.Response().Header().Set("WWW-Authenticate", `Bearer realm="rappel"`)
-			return &problem{Status: http.StatusUnauthorized, Code: "no_key", Detail: "Send Authorization: Bearer rk_…"}
-		}
-		key, err := s.engine.Key(c.Request().Context(), text)
+		key, err := s.key(c.Request())
 		if err != nil {
 			c.Response().Header().Set("WWW-Authenticate", `Bearer realm="rappel"`)
-			return &problem{Status: http.StatusUnauthorized, Code: "bad_key", Detail: "This key is unknown or was revoked."}
+			return err
 		}
 		if wait := s.limits.take(key.ID); wait > 0 {
 			return &problem{
@@ -36,6 +32,25 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 		c.Set("key", key)
 		return next(c)
 	}
+}
+
+func (s *Server) key(r *http.Request) (engine.Key, error) {
+	scheme, text, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " ")
+	if !strings.EqualFold(scheme, "Bearer") || text == "" {
+		return engine.Key{}, &problem{Status: http.StatusUnauthorized, Code: "no_key", Detail: "Send Authorization: Bearer rk_…"}
+	}
+	if key, ok := s.ring.get(text); ok {
+		return key, nil
+	}
+	key, err := s.engine.Key(r.Context(), text)
+	switch {
+	case errors.Is(err, ledger.ErrNotFound):
+		return engine.Key{}, &problem{Status: http.StatusUnauthorized, Code: "bad_key", Detail: "This key is unknown or was revoked."}
+	case err != nil:
+		return engine.Key{}, err
+	}
+	s.ring.put(text, key)
+	return key, nil
 }
 
 // needs lets a request pass whose key has one of the scopes.

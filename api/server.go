@@ -40,6 +40,7 @@ type Server struct {
 	echo     *echo.Echo
 	limits   *limits
 	metrics  *metrics
+	ring     keyring
 	inFlight sync.WaitGroup
 	stopping atomic.Bool
 }
@@ -87,6 +88,9 @@ func (s *Server) routes() {
 	v1("POST", "/models", s.register, "train")
 	v1("POST", "/models/:id/promote", s.promote, "train")
 	v1("POST", "/models/rollback", s.rollback, "train")
+	v1("GET", "/keys", s.keys, "admin")
+	v1("POST", "/keys", s.createKey, "admin")
+	v1("DELETE", "/keys/:id", s.revokeKey, "admin")
 }
 
 // Serve answers on l until ctx ends, then lets requests under way finish.
