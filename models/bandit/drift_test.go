@@ -150,3 +150,22 @@ func TestChangedHabitsAreFoundAgain(t *testing.T) {
 		t.Errorf("%d alarms before the change of %d debtors, %d after", alarms[0], seeds*bookDebtors/4, alarms[1])
 	}
 }
+
+// A log that is learnt in one go raises no alarm: nothing was expected of a
+// debtor yet.
+func TestLearningALogAtOnceRaisesNoAlarm(t *testing.T) {
+	p := mustPooled(t, bookConfig())
+	for range 50 {
+		if p.Close(p.Observe(NoSegment, 0, channelRow(0), -1, 1)) {
+			t.Fatal("alarm")
+		}
+	}
+	p.Solve()
+	for range 50 {
+		if p.Close(p.Observe(NoSegment, 0, channelRow(0), -3, 1)) {
+			return // as it should, once something was expected
+		}
+		p.Solve()
+	}
+	t.Error("no alarm although rewards fell")
+}

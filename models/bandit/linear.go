@@ -6,14 +6,22 @@ import "math"
 // the compiler may not fuse, so that a posterior has the same bits on every
 // platform. All matrices are row-major.
 
-// dot returns Σ a[i]·b[i].
+// dot returns Σ a[i]·b[i], summed in four strands that need not wait for each
+// other.
 func dot(a, b []float64) float64 {
 	b = b[:len(a)]
-	sum := 0.0
-	for i, v := range a {
-		sum += float64(v * b[i])
+	var s0, s1, s2, s3 float64
+	for len(a) >= 4 && len(b) >= 4 {
+		s0 += float64(a[0] * b[0])
+		s1 += float64(a[1] * b[1])
+		s2 += float64(a[2] * b[2])
+		s3 += float64(a[3] * b[3])
+		a, b = a[4:], b[4:]
 	}
-	return sum
+	for i, v := range a {
+		s0 += float64(v * b[i])
+	}
+	return (s0 + s1) + (s2 + s3)
 }
 
 // axpy adds alpha·x to dst.

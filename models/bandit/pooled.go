@@ -37,7 +37,9 @@ type PooledConfig struct {
 	// ChangeAlarm is the height of the CUSUM, in standard deviations, at which
 	// the rewards of a debtor have fallen short for too long to be chance: then
 	// what is known of that debtor alone is set aside and learnt anew, from the
-	// segment. At 4, chance alone does so about once in 340 rewards. 0: never.
+	// segment. At 4, chance alone does so about once in 340 rewards. Of decisions
+	// about one debtor between two calls of Solve only the first can count. 0:
+	// never.
 	ChangeAlarm float64
 }
 
@@ -140,6 +142,7 @@ type Pooled struct {
 	home    []int32   // segment of each leaf
 	current []int32   // leaf of each debtor
 	short   []float64 // CUSUM of each debtor
+	news    []bool    // of each leaf: observed since the last Solve
 	open    map[Handle]*observation
 	scratch *Workspace
 	next    Handle
@@ -236,6 +239,7 @@ func (p *Pooled) Observe(segment, debtor int32, phi []float64, target, weight fl
 	if debtor >= 0 {
 		o.leaf = p.current[debtor]
 		p.foretell(o)
+		p.news[o.leaf] = true
 	}
 	h := p.next
 	p.next++
@@ -330,13 +334,14 @@ func (p *Pooled) Close(h Handle) (changed bool) {
 }
 
 // foretell notes what the last posterior expects of a new observation, if its
-// reward can tell anything about the debtor.
+// reward can tell anything about the debtor and that posterior knows all of the
+// debtor that is known.
 func (p *Pooled) foretell(o *observation) {
 	tells := false
 	for _, d := range p.layout.debtor {
 		tells = tells || o.phi[p.layout.deviating[d]] != 0
 	}
-	if p.config.ChangeAlarm == 0 || o.weight == 0 || !tells {
+	if p.config.ChangeAlarm == 0 || o.weight == 0 || !tells || p.news[o.leaf] {
 		return
 	}
 	post := p.posterior.Load()
@@ -398,6 +403,7 @@ func (l layout) empty() group {
 func (p *Pooled) newLeaf(segment int32) int32 {
 	p.leaf = append(p.leaf, p.layout.empty())
 	p.home = append(p.home, segment)
+	p.news = append(p.news, false)
 	return int32(len(p.leaf) - 1)
 }
 

@@ -66,6 +66,7 @@ func (p *Pooled) publish() {
 		panic("bandit: posterior precision is not positive definite")
 	}
 	p.posterior.Store(post)
+	clear(p.news)
 }
 
 // Tune re-estimates the noise and, level by level, how far groups deviate, by

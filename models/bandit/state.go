@@ -174,6 +174,7 @@ func Restore(s State) (*Pooled, error) {
 	p.segment = groups(s.SegmentRows, s.SegmentB, s.SegmentMass, n)
 	p.leaf = groups(s.LeafRows, s.LeafB, s.LeafMass, n)
 	p.home = slices.Clone(s.LeafSegment)
+	p.news = make([]bool, leaves)
 	p.current, p.short = slices.Clone(s.DebtorLeaf), slices.Clone(s.DebtorShort)
 	p.next = Handle(s.Next)
 	for i, h := range s.Open {
