@@ -161,7 +161,7 @@ func newRappelPolicy(ctx context.Context, o *simulateOptions, w *world.World, da
 
 // printReport writes the comparison as a table.
 func printReport(out io.Writer, r *world.Report, months bool) error {
-	fmt.Fprintf(out, "%d debtors, %d weeks, %d seeds from %d\n\n", r.Debtors, r.Weeks, r.Seeds, r.Seed)
+	fmt.Fprintf(out, "%d debtors, %d weeks, seeds %d to %d\n\n", r.Debtors, r.Weeks, r.Seed, r.Seed+uint64(r.Seeds)-1)
 	t := tabwriter.NewWriter(out, 0, 4, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "policy\tdays late €\tdays late\tcost €\tcontacts\tcomplaints\topt-outs\ttotal €\tgap closed\t")
 	for i := range r.Policies {

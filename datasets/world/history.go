@@ -220,7 +220,7 @@ func (a *archive) record(e *Event) {
 	case "payment.received":
 		a.write("payments", a.creditor, d.PaymentID, d.InvoiceID, e.Debtor, at, d.Amount.String(), d.Method)
 	case "contact.sent":
-		a.write("contacts", a.creditor, d.ContactID, e.Debtor, d.Channel, d.Tone, at, d.Cost.String(), "["+strings.Join(d.InvoiceIDs, ", ")+"]")
+		a.write("contacts", a.creditor, d.ContactID, e.Debtor, d.Channel, d.Tone, at, d.Cost.String(), strings.Join(d.InvoiceIDs, ";"))
 	case "case.opened":
 		expires := ""
 		if d.ExpiresOn != 0 {
