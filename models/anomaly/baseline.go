@@ -3,7 +3,6 @@ package anomaly
 import (
 	"math"
 	"slices"
-	"time"
 
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
@@ -47,12 +46,19 @@ func (p *Prior) profile(i int) Profile {
 }
 
 // late returns the days late that q tells: where nothing is paid at weekends,
-// what is paid on a Monday was ready between Saturday and then.
+// the working days from due to paid, seven fifths of a day each.
 func (p *Prior) late(q Point) float64 {
-	if p.Workdays && weekdayOf(q.Due+int32(math.Floor(float64(q.Late)))) == int(time.Monday) {
-		return float64(q.Late) - 1
+	if !p.Workdays {
+		return float64(q.Late)
 	}
-	return float64(q.Late)
+	return worked(float64(q.Due)+float64(q.Late)) - worked(float64(q.Due))
+}
+
+// worked returns the days of work, of seven fifths of a day each, from some
+// Monday to t, in days since 1970.
+func worked(t float64) float64 {
+	week, day := math.Floor((t-4)/7), math.Mod(math.Mod(t-4, 7)+7, 7) // day 4 was a Monday
+	return 7*week + min(day, 5)*7/5
 }
 
 // season returns the days late to expect more of an invoice due on day.

@@ -34,6 +34,33 @@ func TestCalendar(t *testing.T) {
 	})
 }
 
+// TestWorked: where nothing is paid at weekends, Friday to Monday is one
+// working day, and a weekend costs nothing.
+func TestWorked(t *testing.T) {
+	p := Prior{Workdays: true}
+	friday := int32(20001 + 6 - weekdayOf(20001) - 1)
+	for _, c := range []struct {
+		due  int32
+		late float32
+		want float64
+	}{
+		{friday, 0, 0},
+		{friday, 3, 1.4},
+		{friday, 7, 7},
+		{friday - 1, 1, 1.4},
+		{friday + 1, 2, 0},     // due on Saturday, paid on Monday
+		{friday + 3, -3, -1.4}, // due on Monday, paid on Friday
+		{friday, 10, 8.4},
+	} {
+		if got := p.late(Point{c.due, c.late}); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("due %v, %v days late: %v, want %v", time.Unix(int64(c.due)*86400, 0).UTC().Weekday(), c.late, got, c.want)
+		}
+	}
+	if got := (&Prior{}).late(Point{friday, 3}); got != 3 {
+		t.Errorf("where weekends count, three days are %v", got)
+	}
+}
+
 func TestCadence(t *testing.T) {
 	every := func(gap, n int) []Point {
 		var p []Point

@@ -1,6 +1,7 @@
 package anomaly
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -330,8 +331,8 @@ func TestContest(t *testing.T) {
 	}
 }
 
-// BenchmarkContest prints how the detectors compare on paid invoices, at the
-// same false-alarm rate.
+// BenchmarkContest prints how the entrants compare, in their order, on paid
+// invoices and at the same false-alarm rate per debtor-year.
 func BenchmarkContest(b *testing.B) {
 	for range b.N {
 		for _, p := range []plan{
@@ -339,21 +340,20 @@ func BenchmarkContest(b *testing.B) {
 			{gap: 7, noise: 1, shift: 2},
 			{gap: 7, noise: 2, shift: 2},
 			{gap: 7, noise: 0.5, shift: 2, outliers: 0.01},
-			{gap: 7, noise: 1, shift: 1},
-			{gap: 7, noise: 1, shift: 4},
 			{gap: 30, noise: 2, shift: 7},
 		} {
-			p.debtors, p.days, p.planted, p.from, p.to = 2000, 365, 0.4, 120, 330
+			p.debtors, p.days, p.planted, p.from, p.to = 1000, 365, 0.4, 120, 330
 			n := 3
 			if p.gap == 30 {
 				n, p.from = 2, 210
 			}
 			for _, rate := range []float64{0.05, 0.01} {
-				b.Logf("every %d days, %v later, noise %v, outliers %v: found within %d at %v false alarms per debtor-year", p.gap, p.shift, p.noise, p.outliers, n, rate)
+				line := fmt.Sprintf("every %d days, %v later, noise %v, outliers %v, within %d, at %v false alarms:", p.gap, p.shift, p.noise, p.outliers, n, rate)
 				for _, e := range entrants(p) {
 					found, _ := contest(p, 1, rate, n, e.enter)
-					b.Logf("  %-36s %.3f", e.name, found)
+					line += fmt.Sprintf(" %.3f", found)
 				}
+				b.Log(line)
 			}
 		}
 	}
