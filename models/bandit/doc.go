@@ -15,7 +15,7 @@
 //	pool, err := bandit.NewPooled(config)
 //	h := pool.Observe(segment, debtor, phi, expected-baseline, 1) // counts at once
 //	pool.Correct(h, newExpected-oldExpected)                     // as days pass
-//	pool.Close(h)                                                // reward is final
+//	changed := pool.Close(h)                                     // reward is final; habits changed?
 //	pool.Forget(0.995)                                           // drift, once a day
 //	pool.Tune(3)                                                 // noise and pooling from data
 //	pool.Solve()                                                 // publish a new Posterior
@@ -28,6 +28,15 @@
 //	i := bandit.Draw(prob, seed, decisionID)                     // log prob[i]
 //
 // [Pooled.State] and [Restore] save and resume with identical decisions.
+//
+// [Expected] says what a reward is worth that has not come yet,
+// [CensoringWeights] is the alternative, [ChooseHalfLife] picks the half-life
+// for Forget from a log.
+//
+// # Learners
+//
+// [NewLearner] gives the classic learners behind one interface, [Learner];
+// [Replay] plays them on a classification file.
 //
 // # Distributions
 //
