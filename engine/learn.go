@@ -88,12 +88,12 @@ func (e *Engine) Learn(ctx context.Context, creditor string, asOf time.Time) (*L
 	}
 	for range 2 {
 		l.rows = e.follow(b, l, asOf)
-		if err := l.pool(e.base()); err != nil {
+		if err := l.pool(e.base().Response, l.rows); err != nil {
 			return nil, fmt.Errorf("learn %s: %w", creditor, err)
 		}
 	}
 	l.rows = e.follow(b, l, asOf)
-	report.Contacts = l.contacts()
+	report.Contacts = followed(l.rows)
 
 	rewards := e.reward(b, l, last.asOf)
 	report.Rewards = len(rewards)
@@ -214,32 +214,35 @@ func (e *Engine) follow(b *book, l *learned, asOf time.Time) map[string]*outcome
 	return rows
 }
 
-func (l *learned) contacts() int {
+// followed counts the contacts behind the outcomes of a book.
+func followed(rows map[string]*outcomes) int {
 	n := 0
-	for _, o := range l.rows {
+	for _, o := range rows {
 		n += o.n
 	}
 	return n
 }
 
-// pool re-estimates the response of channels from the outcomes.
-func (l *learned) pool(base *models.Model) error {
+// pool re-estimates the response of channels from the outcomes of books.
+func (l *learned) pool(base *response.Model, books ...map[string]*outcomes) error {
 	rows := make([]response.Row, 0, len(l.rows))
 	var lags [response.Channels * response.Lags]float64
-	for _, id := range slices.Sorted(maps.Keys(l.rows)) {
-		o := l.rows[id]
-		for k, v := range o.lags {
-			lags[k] += v
-		}
-		if o.row.Segment >= 0 {
-			rows = append(rows, o.row)
+	for _, book := range books {
+		for _, id := range slices.Sorted(maps.Keys(book)) {
+			o := book[id]
+			for k, v := range o.lags {
+				lags[k] += v
+			}
+			if o.row.Segment >= 0 {
+				rows = append(rows, o.row)
+			}
 		}
 	}
-	fit, err := response.Fit(rows, len(l.model.Profiles), base.Response)
+	fit, err := response.Fit(rows, len(l.model.Profiles), base)
 	if err != nil {
 		return err
 	}
-	fit.FitLag(&lags, base.Response)
+	fit.FitLag(&lags, base)
 	l.model.Response = fit
 	return nil
 }
@@ -250,17 +253,8 @@ func (l *learned) pool(base *models.Model) error {
 func (e *Engine) refitDue(b *book, m *models.Model, asOf time.Time) bool {
 	const day = 86400
 	if m.FittedAt == 0 {
-		first := asOf.Unix()
-		b.mu.RLock()
-		defer b.mu.RUnlock()
-		for _, a := range b.accounts {
-			for i := range a.invoices {
-				if v := &a.invoices[i]; v.issued != 0 {
-					first = min(first, v.issued)
-				}
-			}
-		}
-		return asOf.Unix()-first >= 21*day
+		first := b.firstIssue()
+		return first != 0 && asOf.Unix()-first >= 21*day
 	}
 	age := asOf.Unix() - m.FittedAt
 	return age >= min(max((m.FittedAt-m.FirstFitAt)/4, day), 7*day)
@@ -299,20 +293,7 @@ const maxPeriods = 200_000
 // fitHazard estimates the pay hazard on the last half year.
 func (e *Engine) fitHazard(ctx context.Context, b *book, l *learned) error {
 	from := l.asOf.Add(-hazardWindow)
-	days := 0
-	b.mu.RLock()
-	for _, a := range b.accounts {
-		for i := range a.invoices {
-			if v := &a.invoices[i]; v.issued != 0 && v.issued <= l.asOf.Unix() {
-				end := l.asOf.Unix()
-				if v.paid != 0 {
-					end = min(end, v.paid)
-				}
-				days += int(max(end-max(v.issued, from.Unix()), 0) / 86400)
-			}
-		}
-	}
-	b.mu.RUnlock()
+	days := b.riskDays(from, l.asOf)
 	keep := 1.0
 	if days > maxPeriods {
 		keep = maxPeriods / float64(days)
@@ -383,9 +364,18 @@ func (e *Engine) delays(b *book, l *learned) []timing.Delay {
 	return delays
 }
 
-// reward enters the decisions whose contact was sent, and corrects those
-// entered before by what has been seen since.
+// reward forgets a little, and follows the decisions of the last weeks.
 func (e *Engine) reward(b *book, l *learned, since time.Time) []ledger.Reward {
+	if !since.IsZero() {
+		days := l.asOf.Sub(since).Hours() / 24
+		l.model.Bandit.Forget(math.Exp2(-days / habitHalfLife))
+	}
+	return e.rewardsSince(b, l, l.asOf.Unix()-(rewardHorizon+7)*86400)
+}
+
+// rewardsSince enters the decisions whose contact was sent after a moment, and
+// corrects those entered before by what has been seen since.
+func (e *Engine) rewardsSince(b *book, l *learned, from int64) []ledger.Reward {
 	m, at := l.model, l.asOf.Unix()
 	type sent struct {
 		id    string
@@ -397,17 +387,13 @@ func (e *Engine) reward(b *book, l *learned, since time.Time) []ledger.Reward {
 	for k, id := range m.Decisions {
 		entered[id] = bandit.Handle(m.Handles[k])
 	}
-	if !since.IsZero() {
-		days := l.asOf.Sub(since).Hours() / 24
-		m.Bandit.Forget(math.Exp2(-days / habitHalfLife))
-	}
 	var list []sent
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	for _, a := range b.accounts {
 		for i := range a.contacts {
 			c := &a.contacts[i]
-			if c.at > at || c.decision == "" || c.at < at-(rewardHorizon+7)*86400 {
+			if c.at > at || c.decision == "" || c.at < from {
 				continue
 			}
 			if entry := b.logged[c.decision]; entry != nil && entry.debtor == a.key.Debtor && entry.at <= at {

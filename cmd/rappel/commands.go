@@ -4,15 +4,24 @@ import "github.com/spf13/cobra"
 
 // commands lists the subcommands of rappel.
 func commands() []*cobra.Command {
+	evaluate := &cobra.Command{
+		Use: "evaluate", Short: "What a policy would have earned",
+		Example: "  rappel evaluate policy --db rappel.duckdb --model models/march",
+	}
+	evaluate.AddCommand(newEvaluateLogCommand())
 	return []*cobra.Command{
+		newDemoCommand(),
 		newGenerateCommand(),
 		newIngestCommand(),
-		newFeaturesCommand(),
 		newSignalsCommand(),
-		newKeyCommand(),
+		newFeaturesCommand(),
+		newTrainCommand(),
+		evaluate,
+		newRecommendCommand(),
 		newServeCommand(),
+		newKeyCommand(),
 		newSimulateCommand(),
 		newBanditCommand(),
-		newEvaluateLogCommand(),
+		newSurvivalCommand(),
 	}
 }

@@ -36,6 +36,24 @@ func open(ctx context.Context, path, model string, seed uint64, log *slog.Logger
 	return &opened{st, e}, nil
 }
 
+// openLake opens an in-memory warehouse over a copy of a lake.
+func openLake(ctx context.Context, dir, model string, log *slog.Logger) (*opened, error) {
+	st, err := store.Open(ctx, "", store.Options{Now: time.Now, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	if err := st.ReadLake(ctx, dir); err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	e, err := engine.New(ctx, st, engine.Options{Now: time.Now, Log: log, Seed: 1, ModelDir: model})
+	if err != nil {
+		return nil, errors.Join(err, st.Close())
+	}
+	return &opened{st, e}, nil
+}
+
+var discard = slog.New(slog.DiscardHandler)
+
 func newServeCommand() *cobra.Command {
 	var db, model, addr string
 	var seed uint64

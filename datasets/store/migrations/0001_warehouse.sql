@@ -14,7 +14,7 @@ CREATE TABLE creditors (
     approval_above DECIMAL(18,2) NOT NULL DEFAULT 0,
     control_share  DOUBLE NOT NULL DEFAULT 0,
     policy_pack    VARCHAR NOT NULL DEFAULT 'open',
-    settings       JSON NOT NULL DEFAULT '{}'
+    settings       VARCHAR NOT NULL DEFAULT '{}' -- JSON
 );
 
 CREATE TABLE debtors (

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"rappel/engine"
+)
+
+// openData opens a warehouse file, or a lake as an in-memory warehouse over it.
+func openData(cmd *cobra.Command, db, lake, model string) (*opened, error) {
+	if lake != "" {
+		return openLake(cmd.Context(), lake, model, quiet(cmd))
+	}
+	return open(cmd.Context(), db, model, 1, quiet(cmd))
+}
+
+// quiet is the logger of a command that answers on stdout: warnings only,
+// unless asked for more.
+func quiet(cmd *cobra.Command) *slog.Logger {
+	if cmd.Flags().Changed("log-level") {
+		return logger(cmd)
+	}
+	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// newRecommendCommand returns `rappel recommend`.
+func newRecommendCommand() *cobra.Command {
+	var db, model, asOf string
+	var asJSON bool
+	req := engine.Request{HorizonDays: 7, Alternatives: 3}
+	c := &cobra.Command{
+		Use:   "recommend --db FILE --creditor ID --debtor ID",
+		Short: "The next best action for one debtor",
+		Long: `Recommend answers what POST /v1/recommendations would, from the warehouse file
+and, with --model, a trained artefact. The decision is logged. It learns first
+from what has happened until --as-of.`,
+		Example: "  rappel recommend --db rappel.duckdb --model models/march --creditor acme --debtor D-1007",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if db == "" || req.Creditor == "" || req.Debtor == "" {
+				return usage(errors.New("recommend needs --db, --creditor and --debtor"))
+			}
+			var err error
+			if req.AsOf, err = moment("--as-of", asOf); err != nil {
+				return err
+			}
+			o, err := openData(cmd, db, "", model)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, o.store.Close()) }()
+			if _, err := o.engine.Learn(cmd.Context(), req.Creditor, req.AsOf); err != nil {
+				return err
+			}
+			d, err := o.engine.Recommend(cmd.Context(), req)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), d)
+			}
+			return printDecision(cmd.OutOrStdout(), d)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&db, "db", "", "warehouse `file`")
+	f.StringVar(&model, "model", "", "model artefact (`folder`)")
+	f.StringVar(&req.Creditor, "creditor", "", "`id` of the creditor")
+	f.StringVar(&req.Debtor, "debtor", "", "`id` of the debtor")
+	f.StringVar(&asOf, "as-of", "", "`time` of the decision, RFC 3339 or a date (default: now)")
+	f.IntVar(&req.HorizonDays, "horizon", req.HorizonDays, "days to look ahead")
+	f.IntVar(&req.Alternatives, "alternatives", req.Alternatives, "how many runners-up to show")
+	f.StringVar(&req.Language, "language", "", "nl, fr or en (default: the debtor's)")
+	f.BoolVar(&asJSON, "json", false, "the answer as JSON")
+	return c
+}
+
+func printDecision(w io.Writer, d *engine.Decision) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "debtor\t%s of %s\n", d.Debtor, d.Creditor)
+	switch d.Action {
+	case engine.ActionContact:
+		fmt.Fprintf(t, "action\tcontact by %s at %s, %s\n", d.Channel, d.SendAt.Format("Mon 2006-01-02 15:04 MST"), d.Tone)
+	case engine.ActionHold:
+		fmt.Fprintf(t, "action\thold: %s, until %s\n", d.HoldReason, d.ReviewAt.Format("Mon 2006-01-02 15:04 MST"))
+	default:
+		fmt.Fprintf(t, "action\twait, look again at %s\n", d.ReviewAt.Format("Mon 2006-01-02 15:04 MST"))
+	}
+	if d.Action != engine.ActionHold {
+		fmt.Fprintf(t, "expected\t%.0f %% paid in 7 days (%.0f %% without), %.1f days saved, worth %.2f\n",
+			100*d.Expected.Paid7d, 100*d.Expected.Paid7dAlone, d.Expected.DaysSaved, d.Expected.ValueEUR)
+		fmt.Fprintf(t, "probability\t%.3f of drawing just this\n", d.Propensity)
+	}
+	for i, r := range d.Reasons {
+		label := "because"
+		if i > 0 {
+			label = ""
+		}
+		fmt.Fprintf(t, "%s\t%+.2f  %s\n", label, r.Contribution, r.Text)
+	}
+	for i, a := range d.Alternatives {
+		label := "instead"
+		if i > 0 {
+			label = ""
+		}
+		what := "wait"
+		if a.Channel != "" {
+			what = fmt.Sprintf("%s at %s, %s", a.Channel, a.SendAt.Format("Mon 15:04"), a.Tone)
+		}
+		fmt.Fprintf(t, "%s\t%+.2f  %s\n", label, a.ValueEUR, what)
+	}
+	for i, x := range d.Constraints {
+		label := "kept out"
+		if i > 0 {
+			label = ""
+		}
+		fmt.Fprintf(t, "%s\t%s\n", label, x.Text)
+	}
+	fmt.Fprintf(t, "decision\t%s, model %s\n", d.ID, d.Model.ID)
+	return t.Flush()
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"rappel/engine"
+)
+
+// newTrainCommand returns `rappel train`: vectors and history to an artefact.
+func newTrainCommand() *cobra.Command {
+	var db, lake, out, from, to string
+	var asJSON bool
+	o := engine.DefaultTrainOptions()
+	c := &cobra.Command{
+		Use:   "train --db FILE --out MODELDIR",
+		Short: "Train a model on the warehouse and write its artefact",
+		Long: `Train estimates the pay hazard, open times, the response of channels and the
+rewards of decisions on everything seen in the window, and writes them as an
+artefact: a folder with a manifest and Arrow files. The report scores the pay
+hazard on the end of the window, fitted to what lay before. The same data and
+seed give the same bytes.`,
+		Example: "  rappel train --db rappel.duckdb --out models/march --to 2026-04-01",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if (db == "") == (lake == "") || out == "" {
+				return usage(errors.New("train needs --out and one of --db and --lake"))
+			}
+			var err error
+			if o.From, err = moment("--from", from); err != nil {
+				return err
+			}
+			if o.To, err = moment("--to", to); err != nil {
+				return err
+			}
+			if o.Holdout <= 0 || o.Holdout >= 1 {
+				return usage(fmt.Errorf("--holdout: %v is not between 0 and 1", o.Holdout))
+			}
+			x, err := openData(cmd, db, lake, "")
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, x.store.Close()) }()
+			erase := progress(cmd.ErrOrStderr(), &o.Progress)
+			m, r, err := x.engine.Train(cmd.Context(), o)
+			erase()
+			if err != nil {
+				return err
+			}
+			if err := m.Save(out, &r.Manifest); err != nil {
+				return err
+			}
+			if asJSON {
+				return writeJSON(cmd.OutOrStdout(), r)
+			}
+			return printTraining(cmd.OutOrStdout(), r, out)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&db, "db", "", "warehouse `file`")
+	f.StringVar(&lake, "lake", "", "`folder` of Parquet files instead of a warehouse")
+	f.StringVar(&out, "out", "", "`folder` of the artefact")
+	f.StringVar(&from, "from", "", "begin of the data window, RFC 3339 or a date (default: the first invoice)")
+	f.StringVar(&to, "to", "", "end of the data window (default: now)")
+	f.Uint64Var(&o.Seed, "seed", o.Seed, "seed")
+	f.Float64Var(&o.Holdout, "holdout", o.Holdout, "share of the window, at its end, that the report is scored on")
+	f.IntVar(&o.Horizon, "horizon", o.Horizon, "days of the Brier score and the calibration")
+	f.BoolVar(&asJSON, "json", false, "the report as JSON")
+	return c
+}
+
+// moment reads a flag that is an RFC 3339 time or a date in UTC; empty is zero.
+func moment(flag, s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	for _, layout := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, usage(fmt.Errorf("%s: %q is neither an RFC 3339 time nor a date", flag, s))
+}
+
+// progress shows steps on a terminal; erase takes them away.
+func progress(w io.Writer, step *func(string)) (erase func()) {
+	out, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(out.Fd())) {
+		return func() {}
+	}
+	*step = func(s string) { fmt.Fprintf(out, "\r\x1b[K%s …", s) }
+	return func() { fmt.Fprint(out, "\r\x1b[K") }
+}
+
+func printTraining(w io.Writer, r *engine.TrainReport, dir string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	day := func(t time.Time) string { return t.Format(time.DateOnly) }
+	s := &r.Score
+	fmt.Fprintf(t, "artefact\t%s\t%s\n", r.Manifest.ID, dir)
+	fmt.Fprintf(t, "window\t%s to %s\tholdout from %s\n", day(r.Manifest.From), day(r.Manifest.To), day(r.Cut))
+	fmt.Fprintf(t, "rows\t%d debtors, %d person-periods\t%d contacts, %d rewards\n",
+		r.Manifest.Rows["debtors"], r.Manifest.Rows["person_periods"], r.Contacts, r.Rewards)
+	fmt.Fprintf(t, "holdout\t%d invoices\t%d paid\n", s.Invoices, s.Paid)
+	fmt.Fprintf(t, "concordance\t%.4f\tof the expected day of payment\n", s.Concordance)
+	fmt.Fprintf(t, "days to payment, MAE\t%.2f\t%.2f for a constant\n", s.MAE, s.MAEMean)
+	fmt.Fprintf(t, "Brier at %d days\t%.4f\t%.4f for a constant\n", s.Horizon, s.Brier, s.BrierMean)
+	fmt.Fprintf(t, "calibration error\t%.4f\tmean over tenths\n", s.Calibration)
+	if r.Timing.Events > 0 {
+		fmt.Fprintf(t, "open times\t%.0f signs\t%.3f nats a sign for all, %.3f per debtor, held out\n",
+			r.Timing.Events, r.Timing.All, r.Timing.Debtor)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,252 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"rappel/datasets/ledger"
+	"rappel/features"
+	"rappel/models"
+	"rappel/models/response"
+	"rappel/models/timing"
+)
+
+// TrainOptions say what to train on.
+type TrainOptions struct {
+	From, To time.Time // data window; a zero From is the first invoice, a zero To now
+	Seed     uint64
+	Holdout  float64 // share of the window, at its end, that the report is scored on
+	Horizon  int     // days of the report's Brier score and calibration
+	Progress func(step string)
+}
+
+// DefaultTrainOptions returns the options where nothing is said.
+func DefaultTrainOptions() TrainOptions { return TrainOptions{Seed: 1, Holdout: 0.2, Horizon: 28} }
+
+// TrainReport says what a training saw and how good it is.
+type TrainReport struct {
+	Manifest models.Manifest `json:"manifest"`
+	Cut      time.Time       `json:"holdout_from"`
+	Score    models.Score    `json:"holdout"`
+	Timing   timing.Report   `json:"timing"`
+	Contacts int             `json:"contacts"`
+	Rewards  int             `json:"rewards"`
+}
+
+// ErrNothing reports a warehouse with nothing to train on.
+var ErrNothing = errors.New("engine: no invoices in the window to train on")
+
+// Train estimates a model on everything seen in a window, over all creditors
+// of the warehouse. The hazard is scored on the end of the window, fitted to
+// what lay before, and then fitted to all. The same data and seed give the
+// same model.
+func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *TrainReport, error) {
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	books := e.sorted()
+	first := e.firstIssue(books)
+	o.To = e.now(o.To)
+	if first == 0 || time.Unix(first, 0).After(o.To) {
+		return nil, nil, ErrNothing
+	}
+	if o.From.IsZero() {
+		o.From = time.Unix(first, 0).UTC()
+	}
+	if !o.From.Before(o.To) {
+		return nil, nil, fmt.Errorf("the window from %s to %s is empty", o.From.Format(time.RFC3339), o.To.Format(time.RFC3339))
+	}
+	r := &TrainReport{Cut: o.To.Add(-time.Duration(o.Holdout * float64(o.To.Sub(o.From))))}
+
+	o.Progress("behaviour vectors")
+	set, err := e.pipe.Load(ctx, o.To, features.Filter{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("vectors: %w", err)
+	}
+	m := models.Prior()
+	l := &learned{id: PriorID, asOf: o.To, model: m, set: set}
+	m.AddProfiles(l.profiles())
+
+	o.Progress("pay hazard on the first part")
+	periods, err := e.trainHazard(ctx, books, m, o.From, r.Cut)
+	if err != nil {
+		return nil, nil, err
+	}
+	o.Progress("score on the holdout")
+	if r.Score, err = e.score(ctx, m.Hazard, r.Cut, o.To, o.Horizon); err != nil {
+		return nil, nil, err
+	}
+	o.Progress("pay hazard on all")
+	if periods, err = e.trainHazard(ctx, books, m, o.From, o.To); err != nil {
+		return nil, nil, err
+	}
+	o.Progress("open times")
+	if err := m.FitTiming(set, profileOf, o.Seed); err != nil {
+		return nil, nil, err
+	}
+	var delays []timing.Delay
+	for _, b := range books {
+		delays = append(delays, e.delays(b, l)...)
+	}
+	if len(delays) > 0 {
+		if m.Speeds, err = timing.FitSpeed(delays, ledger.Channels, timing.DefaultSpeed(), 20); err != nil {
+			return nil, nil, fmt.Errorf("speeds: %w", err)
+		}
+	}
+	r.Timing = m.Timing.Report
+
+	o.Progress("response of channels")
+	rows := make([]map[string]*outcomes, len(books))
+	for range 3 {
+		r.Contacts = 0
+		for i, b := range books {
+			l.rows = rows[i]
+			rows[i] = e.follow(b, l, o.To)
+			r.Contacts += followed(rows[i])
+		}
+		if err := l.pool(response.Prior(), rows...); err != nil {
+			return nil, nil, err
+		}
+	}
+
+	o.Progress("rewards of decisions")
+	for _, b := range books {
+		window := &book{id: b.id, accounts: b.accounts, logged: map[string]*logged{}}
+		window.location.Store(b.location.Load())
+		err := e.store.Contacting(ctx, b.id, o.From, func(d ledger.Decision, _ bool) error {
+			if len(d.Vector) == models.Effects+rewardHorizon && d.DecidedAt.Before(o.To) {
+				window.logged[d.ID] = loggedOf(&d)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+		r.Rewards += len(e.rewardsSince(window, l, o.From.Unix()))
+	}
+	m.Bandit.Tune(3)
+	m.Bandit.Solve()
+	m.Until, m.FittedAt, m.FirstFitAt = o.To.Unix(), o.To.Unix(), o.From.Unix()
+
+	r.Manifest = models.Manifest{
+		Vector: features.SchemaHash(), From: o.From.UTC(), To: o.To, Seed: o.Seed,
+		Rows: map[string]int64{
+			"debtors": int64(set.Len()), "person_periods": int64(periods), "contacts": int64(r.Contacts),
+			"rewards": int64(r.Rewards), "holdout_invoices": int64(r.Score.Invoices),
+		},
+		Parameters: map[string]float64{"holdout": o.Holdout, "horizon_days": float64(o.Horizon), "max_periods": maxTrainPeriods},
+		Metrics: map[string]float64{
+			"concordance": r.Score.Concordance, "mae_days": r.Score.MAE, "brier": r.Score.Brier, "calibration": r.Score.Calibration,
+		},
+	}
+	return m, r, nil
+}
+
+// maxTrainPeriods bounds the person-periods that training keeps in memory.
+const maxTrainPeriods = 4_000_000
+
+// trainHazard fits m's hazard to a window of all books.
+func (e *Engine) trainHazard(ctx context.Context, books []*book, m *models.Model, from, to time.Time) (int, error) {
+	days := 0
+	for _, b := range books {
+		days += b.riskDays(from, to)
+	}
+	keep := 1.0
+	if days > maxTrainPeriods {
+		keep = maxTrainPeriods / float64(days)
+	}
+	var rows models.Periods
+	if err := e.pipe.Hazard(ctx, features.Window{From: from, To: to, Keep: keep}, rows.Append); err != nil {
+		return 0, fmt.Errorf("person-periods: %w", err)
+	}
+	if rows.Len() == 0 {
+		return 0, ErrNothing
+	}
+	fit, _, err := models.FitHazard(&rows, models.PriorHazard(), m.Hazard)
+	if err != nil {
+		return 0, err
+	}
+	m.Hazard = fit
+	return rows.Len(), nil
+}
+
+// score foretells the invoices issued in [from, to) with h.
+func (e *Engine) score(ctx context.Context, h *models.Hazard, from, to time.Time, horizon int) (models.Score, error) {
+	const enough = 20_000
+	issued := 0
+	for _, b := range e.sorted() {
+		for _, a := range b.accounts {
+			for i := range a.invoices {
+				if v := a.invoices[i].issued; v >= from.Unix() && v < to.Unix() {
+					issued++
+				}
+			}
+		}
+	}
+	lives := models.Lives{Share: uint64(issued/enough + 1)}
+	if err := e.pipe.Hazard(ctx, features.Window{From: from, To: to}, lives.Append); err != nil {
+		return models.Score{}, fmt.Errorf("holdout: %w", err)
+	}
+	return h.Evaluate(lives.All(), horizon), nil
+}
+
+// sorted returns the books in the order of their ids.
+func (e *Engine) sorted() []*book {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	books := make([]*book, 0, len(e.books))
+	for _, id := range slices.Sorted(maps.Keys(e.books)) {
+		books = append(books, e.books[id])
+	}
+	return books
+}
+
+// firstIssue is when the first invoice of the books was issued; 0: never.
+func (e *Engine) firstIssue(books []*book) int64 {
+	first := int64(0)
+	for _, b := range books {
+		if at := b.firstIssue(); at != 0 && (first == 0 || at < first) {
+			first = at
+		}
+	}
+	return first
+}
+
+func (b *book) firstIssue() int64 {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	first := int64(0)
+	for _, a := range b.accounts {
+		for i := range a.invoices {
+			if at := a.invoices[i].issued; at != 0 && (first == 0 || at < first) {
+				first = at
+			}
+		}
+	}
+	return first
+}
+
+// riskDays counts the days on which invoices were open in a window.
+func (b *book) riskDays(from, to time.Time) int {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	days := 0
+	for _, a := range b.accounts {
+		for i := range a.invoices {
+			v := &a.invoices[i]
+			if v.issued == 0 || v.issued > to.Unix() {
+				continue
+			}
+			end := to.Unix()
+			if v.paid != 0 {
+				end = min(end, v.paid)
+			}
+			days += int(max(end-max(v.issued, from.Unix()), 0)/86400) + 1
+		}
+	}
+	return days
+}
