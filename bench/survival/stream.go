@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -125,7 +124,7 @@ func measured(out io.Writer, task string, work func() (result, error)) error {
 	if err != nil {
 		return err
 	}
-	start, used := time.Now(), cpu()
+	start, used := now(), cpu()
 	r, err := work()
 	if err != nil {
 		return err
@@ -134,7 +133,7 @@ func measured(out io.Writer, task string, work func() (result, error)) error {
 	if err != nil {
 		return err
 	}
-	r.Task, r.Seconds, r.CPU, r.MB = task, time.Since(start).Seconds(), cpu()-used, peak-before
+	r.Task, r.Seconds, r.CPU, r.MB = task, now().Sub(start).Seconds(), cpu()-used, peak-before
 	return json.NewEncoder(out).Encode(r)
 }
 

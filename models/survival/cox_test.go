@@ -57,6 +57,7 @@ type curveWant struct {
 // coxTable reads the data of a case and derives the columns that its spec
 // names.
 func coxTable(t *testing.T, id string, c coxCase) *table {
+	t.Helper()
 	d := readTable(t, c.CSV)
 	switch id {
 	case "rossi_weighted_offset":

@@ -192,7 +192,7 @@ func KaplanMeier(d *Data, opt CurveOptions) ([]*Curve, error) {
 				vh += dead / (n * n)
 				left := n - dead
 				if left <= 1e-12*n {
-					s, left = 0, 0
+					s = 0
 				} else {
 					s *= left / n
 					green += dead / (n * left)

@@ -4,7 +4,8 @@ import "testing"
 
 // competingVeteran is veteran in tens of days, with deaths of two kinds told
 // apart by age.
-func competingVeteran(t *testing.T) (*Data, *table) {
+func competingVeteran(t *testing.T) *Data {
+	t.Helper()
 	v := readTable(t, "veteran.csv")
 	d := &Data{Names: []string{"trt", "karno", "age"}, Time: v.num("time"), Event: toEvents(v.num("status"))}
 	for _, name := range d.Names {
@@ -16,13 +17,13 @@ func competingVeteran(t *testing.T) (*Data, *table) {
 			d.Event[i] = 2
 		}
 	}
-	return d, v
+	return d
 }
 
 // R 4.2.2: survival 3.5-3, coxph of finegray(…, etype = 1) with its weights and
 // cluster = id; cmprsk 2.2-11, crr.
 func TestFineGrayMatchesR(t *testing.T) {
-	d, _ := competingVeteran(t)
+	d := competingVeteran(t)
 	tests := []struct {
 		name               string
 		opt                FineGrayOptions
@@ -30,22 +31,26 @@ func TestFineGrayMatchesR(t *testing.T) {
 		logLikNull, logLik float64
 	}{
 		{
-			"finegray, efron", FineGrayOptions{CoxOptions: CoxOptions{Robust: true}},
+			"finegray, efron",
+			FineGrayOptions{CoxOptions: CoxOptions{Robust: true}},
 			[]float64{0.0229031556965938, -0.00368209657697968, -0.0175475457947914},
 			[]float64{0.224790736871144, 0.0057179494754715, 0.0106373629071439},
 			[]float64{0.226071280636719, 0.00629011674265765, 0.0109239794402139},
 			-357.212452393758, -355.810016201048,
 		},
 		{
-			"finegray, breslow", FineGrayOptions{CoxOptions: CoxOptions{Robust: true, Ties: Breslow}},
+			"finegray, breslow",
+			FineGrayOptions{CoxOptions: CoxOptions{Robust: true, Ties: Breslow}},
 			[]float64{0.0261299156045982, -0.0032941997820135, -0.0171435365011754},
 			[]float64{0.224776846957816, 0.00571708525078552, 0.0106364008694926},
 			[]float64{0.221376595873137, 0.0061047382931786, 0.0106289665768922},
 			-358.599984329009, -357.27879823715,
 		},
 		{
-			"crr", FineGrayOptions{CoxOptions: CoxOptions{Ties: Breslow}, Weighting: Together},
-			[]float64{0.0254383162583307, -0.00323342036718277, -0.0171392565824694}, nil, nil, -358.769352872742, -357.452073108671,
+			"crr",
+			FineGrayOptions{CoxOptions: CoxOptions{Ties: Breslow}, Weighting: Together},
+			[]float64{0.0254383162583307, -0.00323342036718277, -0.0171392565824694},
+			nil, nil, -358.769352872742, -357.452073108671,
 		},
 	}
 	for _, tc := range tests {
@@ -66,7 +71,7 @@ func TestFineGrayMatchesR(t *testing.T) {
 
 // R: survfit(Surv(time, factor(ev)) ~ 1, id = id), and with entry times.
 func TestAalenJohansenMatchesR(t *testing.T) {
-	d, _ := competingVeteran(t)
+	d := competingVeteran(t)
 	entered := *d
 	entered.Entry = make([]float64, d.Rows())
 	for i, time := range d.Time {

@@ -610,7 +610,7 @@ func FitHazard(src Source, p int, opt HazardOptions) (*Hazard, error) {
 					return nil, collinearError(info, p, j, opt.Names)
 				}
 				h.Coef = beta
-				h.Warnings = append(h.Warnings, fmt.Sprintf("no information is left on column %s", columnName(opt.Names, j)))
+				h.Warnings = append(h.Warnings, "no information is left on column "+columnName(opt.Names, j))
 				return h, nil
 			}
 			copy(next, step)

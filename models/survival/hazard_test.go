@@ -13,8 +13,9 @@ import (
 
 // rossiWeeks expands rossi to one row per person and week: 13 dummies of four
 // weeks each, then the seven covariates.
-func rossiWeeks(t testing.TB) (Batch, int) {
-	d := readTable(t, "rossi.csv")
+func rossiWeeks(tb testing.TB) (Batch, int) {
+	tb.Helper()
+	d := readTable(tb, "rossi.csv")
 	cov := []string{"fin", "age", "race", "wexp", "mar", "paro", "prio"}
 	x, week, arrest := d.matrix(cov...), d.num("week"), d.num("arrest")
 	const periods = 13

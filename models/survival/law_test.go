@@ -147,7 +147,7 @@ func TestCoxDerivativesAreDifferences(t *testing.T) {
 		m.derivatives(g, info)
 		checkDerivatives(t, ties.String(), m, b, g, info)
 	}
-	fg, _ := competingVeteran(t)
+	fg := competingVeteran(t)
 	m, err := newCoxModel(fg, 2, Efron, true)
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,8 @@ import (
 )
 
 // lungRows is lung without missing values and a score that is no fit.
-func lungRows(t *testing.T) (*Data, []float64, *table) {
+func lungRows(t *testing.T) (*Data, []float64) {
+	t.Helper()
 	c := coxCase{CSV: "lung.csv", Time: "time", Status: "dead", Covariates: []string{"age", "sex", "ph.ecog"}}
 	tab := coxTable(t, "lung", c)
 	d := c.data(tab)
@@ -14,13 +15,13 @@ func lungRows(t *testing.T) (*Data, []float64, *table) {
 	for i := range score {
 		score[i] = d.Columns[0][i]/10 + d.Columns[2][i]
 	}
-	return d, score, tab
+	return d, score
 }
 
 // R 4.2.2, survival 3.5-3: concordance(Surv(time, dead) ~ I(age/10 + ph.ecog),
 // reverse = TRUE, …).
 func TestConcordanceMatchesR(t *testing.T) {
-	d, score, _ := lungRows(t)
+	d, score := lungRows(t)
 	weighted := *d
 	weighted.Weight = make([]float64, d.Rows())
 	for i, sex := range d.Columns[1] {

@@ -12,13 +12,13 @@ import (
 
 // referenceDir returns the folder of reference results, which are not part of
 // the repository. Without it a test is skipped, but never in CI.
-func referenceDir(t testing.TB) string {
-	t.Helper()
+func referenceDir(tb testing.TB) string {
+	tb.Helper()
 	dir := os.Getenv("RAPPEL_REFERENCE")
 	if dir == "" {
 		wd, err := os.Getwd()
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		for d := wd; d != filepath.Dir(d); d = filepath.Dir(d) {
 			c := filepath.Join(d, "..", "shared", "reference")
@@ -30,9 +30,9 @@ func referenceDir(t testing.TB) string {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "survival", "reference.json")); err != nil || dir == "" {
 		if os.Getenv("CI") != "" {
-			t.Fatalf("reference results are absent (RAPPEL_REFERENCE=%q); they are required in CI", dir)
+			tb.Fatalf("reference results are absent (RAPPEL_REFERENCE=%q); they are required in CI", dir)
 		}
-		t.Skip("reference results are absent: set RAPPEL_REFERENCE to their folder")
+		tb.Skip("reference results are absent: set RAPPEL_REFERENCE to their folder")
 	}
 	return dir
 }
@@ -43,16 +43,16 @@ type table struct {
 	text map[string][]string
 }
 
-func readTable(t testing.TB, name string) *table {
-	t.Helper()
-	f, err := os.Open(filepath.Join(referenceDir(t), "survival", "data", name))
+func readTable(tb testing.TB, name string) *table {
+	tb.Helper()
+	f, err := os.Open(filepath.Join(referenceDir(tb), "survival", "data", name))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer f.Close()
 	recs, err := csv.NewReader(f).ReadAll()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	d := &table{n: len(recs) - 1, text: map[string][]string{}}
 	for j, name := range recs[0] {
@@ -112,24 +112,24 @@ func (d *table) matrix(names ...string) []float64 {
 	return x
 }
 
-func readReference(t testing.TB, file string) map[string]json.RawMessage {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join(referenceDir(t), "survival", file))
+func readReference(tb testing.TB, file string) map[string]json.RawMessage {
+	tb.Helper()
+	b, err := os.ReadFile(filepath.Join(referenceDir(tb), "survival", file))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var m map[string]json.RawMessage
 	if err := json.Unmarshal(b, &m); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return m
 }
 
-func decode[T any](t testing.TB, raw json.RawMessage) T {
-	t.Helper()
+func decode[T any](tb testing.TB, raw json.RawMessage) T {
+	tb.Helper()
 	var v T
 	if err := json.Unmarshal(raw, &v); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return v
 }
@@ -142,15 +142,15 @@ func relDiff(got, want, floor float64) float64 {
 
 // near reports every value off by more than tol, relative to want but never
 // to less than floor.
-func near(t testing.TB, what string, got, want []float64, tol, floor float64) {
-	t.Helper()
+func near(tb testing.TB, what string, got, want []float64, tol, floor float64) {
+	tb.Helper()
 	if len(got) != len(want) {
-		t.Errorf("%s: %d values, want %d", what, len(got), len(want))
+		tb.Errorf("%s: %d values, want %d", what, len(got), len(want))
 		return
 	}
 	for i := range want {
 		if d := relDiff(got[i], want[i], floor); !(d <= tol) {
-			t.Errorf("%s[%d] = %.15g, want %.15g (off by %.2g, allowed %.2g)", what, i, got[i], want[i], d, tol)
+			tb.Errorf("%s[%d] = %.15g, want %.15g (off by %.2g, allowed %.2g)", what, i, got[i], want[i], d, tol)
 		}
 	}
 }

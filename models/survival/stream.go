@@ -270,8 +270,7 @@ func (s *coxStream) check(b CoxBatch, before int) error {
 		return nil
 	}
 	if err := d.check(); err != nil {
-		var row *RowError
-		if errors.As(err, &row) {
+		if row, ok := errors.AsType[*RowError](err); ok {
 			row.Row += before
 		}
 		return err
