@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"gonum.org/v1/gonum/stat/distuv"
@@ -348,12 +349,13 @@ func BenchmarkContest(b *testing.B) {
 				n, p.from = 2, 210
 			}
 			for _, rate := range []float64{0.05, 0.01} {
-				line := fmt.Sprintf("every %d days, %v later, noise %v, outliers %v, within %d, at %v false alarms:", p.gap, p.shift, p.noise, p.outliers, n, rate)
+				var line strings.Builder
+				fmt.Fprintf(&line, "every %d days, %v later, noise %v, outliers %v, within %d, at %v false alarms:", p.gap, p.shift, p.noise, p.outliers, n, rate)
 				for _, e := range entrants(p) {
 					found, _ := contest(p, 1, rate, n, e.enter)
-					line += fmt.Sprintf(" %.3f", found)
+					fmt.Fprintf(&line, " %.3f", found)
 				}
-				b.Log(line)
+				b.Log(line.String())
 			}
 		}
 	}
