@@ -43,17 +43,17 @@ func TestMappingRefuses(t *testing.T) {
 }
 
 // mappings returns the mappings that ship with the product.
-func mappings(t testing.TB) map[string]*Mapping {
-	t.Helper()
+func mappings(tb testing.TB) map[string]*Mapping {
+	tb.Helper()
 	files, err := filepath.Glob("../../docs/mappings/*.yaml")
 	if err != nil || len(files) < 7 {
-		t.Fatal(files, err)
+		tb.Fatal(files, err)
 	}
 	read := map[string]*Mapping{}
 	for _, f := range files {
 		m, err := ReadMapping(f)
 		if err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 		read[strings.TrimSuffix(filepath.Base(f), ".yaml")] = m
 	}
@@ -61,6 +61,21 @@ func mappings(t testing.TB) map[string]*Mapping {
 }
 
 func TestShippedMappings(t *testing.T) { mappings(t) }
+
+func TestDocumentedMapping(t *testing.T) {
+	text, err := os.ReadFile("../../docs/ingest.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```yaml\n")
+	example, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("docs/ingest.md has no example of a mapping")
+	}
+	if _, err := ParseMapping([]byte(example)); err != nil {
+		t.Error(err)
+	}
+}
 
 func TestLayout(t *testing.T) {
 	for format, want := range map[string]string{

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -114,7 +115,7 @@ func newPlan(name string, e *Entry, m *Mapping, s source, creditor string, z *ti
 		}
 		if v.from == nil && c.required {
 			if c.name == "creditor_id" {
-				return nil, fmt.Errorf("no column creditor_id: say whose data it is with --creditor")
+				return nil, errors.New("no column creditor_id: say whose data it is with --creditor")
 			}
 			return nil, fmt.Errorf("no column %q, which %s needs; there are %s", c.name, name, strings.Join(s.names(), ", "))
 		}
@@ -175,9 +176,9 @@ func (v *value) bind(c *Column, find func(string) (int, error)) error {
 	if c.Decimal != "" {
 		v.reading.comma = c.Decimal == ","
 	}
-	switch {
-	case c.AddDays == "":
-	case c.AddDays == "{n}":
+	switch c.AddDays {
+	case "":
+	case "{n}":
 		v.addN = true
 	default:
 		if v.reading.addDays, err = days(c.AddDays); err != nil {

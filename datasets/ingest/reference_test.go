@@ -10,8 +10,8 @@ import (
 
 // reference returns the folder of the real data sets. Without them the test is
 // skipped, except where CI runs it.
-func reference(t testing.TB) string {
-	t.Helper()
+func reference(tb testing.TB) string {
+	tb.Helper()
 	dir := os.Getenv("RAPPEL_REFERENCE")
 	if dir == "" {
 		for up := ".."; len(up) < 30; up = filepath.Join("..", up) {
@@ -25,9 +25,9 @@ func reference(t testing.TB) string {
 		return filepath.Join(dir, "data")
 	}
 	if os.Getenv("CI") != "" {
-		t.Fatal("the real data sets are not there: set RAPPEL_REFERENCE")
+		tb.Fatal("the real data sets are not there: set RAPPEL_REFERENCE")
 	}
-	t.Skip("the real data sets are not there: set RAPPEL_REFERENCE to their folder")
+	tb.Skip("the real data sets are not there: set RAPPEL_REFERENCE to their folder")
 	return ""
 }
 
@@ -37,11 +37,11 @@ func exists(path string) bool {
 }
 
 // head copies the header and the first rows of a packed CSV file.
-func head(t testing.TB, path string, rows int) string {
-	t.Helper()
+func head(tb testing.TB, path string, rows int) string {
+	tb.Helper()
 	r, err := openText(path)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer r.Close()
 	var b strings.Builder
@@ -49,7 +49,7 @@ func head(t testing.TB, path string, rows int) string {
 	for i := 0; i <= rows && lines.Scan(); i++ {
 		b.WriteString(lines.Text() + "\n")
 	}
-	return write(t, t.TempDir(), "head.csv", b.String())
+	return write(tb, tb.TempDir(), "head.csv", b.String())
 }
 
 // The real data sets, read as they are: every row is accounted for.

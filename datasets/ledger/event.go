@@ -128,8 +128,7 @@ func ParseEvent(text []byte) (Event, error) {
 	if e.Type != "" && !known {
 		return fault(CodeUnknownType, fmt.Sprintf("type: %q is not an event type", e.Type))
 	}
-	var local time.Time
-	local = envelope.moment("time", required)
+	local := envelope.moment("time", required)
 	e.Time = local.UTC()
 	e.Creditor = envelope.text("creditor_id", required)
 	e.Debtor = envelope.text("debtor_id", required)

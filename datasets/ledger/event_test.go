@@ -146,7 +146,7 @@ func TestParseEventRefuses(t *testing.T) {
 		{issued("issued_at", `"0000-03-31"`), CodeBadTime, "the year 0"},
 		{issued("invoice_id", `"a\u0000b"`), CodeBadValue, "control character"},
 		{issued("invoice_id", `"`+strings.Repeat("x", 257)+`"`), CodeBadValue, "longer than 256"},
-		{issued("ammount", "1"), CodeUnknownField, "data.ammount"},
+		{issued("amounts", "1"), CodeUnknownField, "data.amounts"},
 		{envelope("contact.sent", `{"contact_id":"c1","channel":"pigeon"}`), CodeBadValue, `"pigeon" is none of email`},
 		{envelope("contact.sent", `{"contact_id":"c1","channel":"sms","tone":"angry"}`), CodeBadValue, `"angry" is none of friendly`},
 		{envelope("contact.sent", `{"contact_id":"c1","channel":"sms","invoice_ids":"i1"}`), CodeWrongType, "invoice_ids is not a list"},

@@ -160,21 +160,21 @@ func (a Reach) Merge(b Reach) Reach {
 	return a
 }
 
-// After returns r with what it does not say taken from earlier, what held
+// After returns a with what it does not say taken from earlier, what held
 // until then. Folding all rows of a channel up to a moment in order of
 // ObservedAt, from Reach{Unknown: all facets}, gives the state at that moment.
-func (r Reach) After(earlier Reach) Reach {
-	if r.Unknown&FacetReachable != 0 {
-		r.Reachable = earlier.Reachable
+func (a Reach) After(earlier Reach) Reach {
+	if a.Unknown&FacetReachable != 0 {
+		a.Reachable = earlier.Reachable
 	}
-	if r.Unknown&FacetConsent != 0 {
-		r.Consent = earlier.Consent
+	if a.Unknown&FacetConsent != 0 {
+		a.Consent = earlier.Consent
 	}
-	if r.Unknown&FacetOptedOut != 0 {
-		r.OptedOut = earlier.OptedOut
+	if a.Unknown&FacetOptedOut != 0 {
+		a.OptedOut = earlier.OptedOut
 	}
-	r.Unknown &= earlier.Unknown
-	return r
+	a.Unknown &= earlier.Unknown
+	return a
 }
 
 // Merge returns what a and b, two ratings of one provider at one moment, say

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"log/slog"
 
 	"rappel/datasets/ledger"
 )
@@ -52,7 +53,7 @@ func (s *Store) Erase(ctx context.Context, key ledger.Key) (erased int64, err er
 	}
 	// Deleted rows stay readable in the file until the log is folded into it.
 	if _, err := s.db.ExecContext(ctx, "CHECKPOINT"); err != nil {
-		s.log.WarnContext(ctx, "erased rows stay in the file until the next checkpoint", "error", err)
+		s.log.WarnContext(ctx, "erased rows stay in the file until the next checkpoint", slog.Any("error", err))
 	}
 	return erased, nil
 }

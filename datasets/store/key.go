@@ -39,7 +39,7 @@ func (s *Store) CreateKey(ctx context.Context, creditor string, scopes []string)
 		}
 	}
 	secret := make([]byte, 32)
-	rand.Read(secret) //nolint:errcheck // never fails: see crypto/rand
+	rand.Read(secret) // never fails
 	digits := new(big.Int).SetBytes(secret).Text(62)
 	text = "rk_" + strings.Repeat("0", 43-len(digits)) + digits // 62⁴³ > 2²⁵⁶
 	hash := sha256.Sum256([]byte(text))

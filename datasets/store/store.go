@@ -108,7 +108,7 @@ func (s *Store) start(ctx context.Context, threads int, memory string) error {
 	if err != nil {
 		return err
 	}
-	go w.run()
+	go w.run(context.WithoutCancel(ctx))
 	return nil
 }
 

@@ -18,40 +18,40 @@ func testOptions() Options {
 }
 
 // open opens a store on a fresh file that closes with the test.
-func open(t testing.TB, path string) *Store {
-	t.Helper()
+func open(tb testing.TB, path string) *Store {
+	tb.Helper()
 	s, err := Open(context.Background(), path, testOptions())
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return s
 }
 
-func fresh(t testing.TB) *Store {
-	t.Helper()
-	return open(t, filepath.Join(t.TempDir(), "w.duckdb"))
+func fresh(tb testing.TB) *Store {
+	tb.Helper()
+	return open(tb, filepath.Join(tb.TempDir(), "w.duckdb"))
 }
 
 // loadAll returns all rows of the store.
-func loadAll(t testing.TB, s *Store) ledger.Rows {
-	t.Helper()
-	return loadOf(t, s, ledger.Key{})
+func loadAll(tb testing.TB, s *Store) ledger.Rows {
+	tb.Helper()
+	return loadOf(tb, s, ledger.Key{})
 }
 
 // loadOf returns the rows of a key.
-func loadOf(t testing.TB, s *Store, key ledger.Key) (all ledger.Rows) {
-	t.Helper()
+func loadOf(tb testing.TB, s *Store, key ledger.Key) (all ledger.Rows) {
+	tb.Helper()
 	err := s.Load(context.Background(), key, func(r ledger.Rows) error {
 		all.Add(r)
 		return nil
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return all
 }

@@ -137,7 +137,7 @@ func (w *writer) readArrival(ctx context.Context) error {
 }
 
 // run commits what waits, round by round, until the store closes.
-func (w *writer) run() {
+func (w *writer) run(ctx context.Context) {
 	defer close(w.store.stopped)
 	defer func() {
 		if err := errors.Join(w.appender[plain].close(), w.appender[merge].close(), w.conn.Close()); err != nil {
@@ -147,11 +147,11 @@ func (w *writer) run() {
 	for {
 		select {
 		case r := <-w.store.queue:
-			w.round(w.gather(r))
+			w.round(ctx, w.gather(r))
 		case <-w.store.stop:
 			select {
 			case r := <-w.store.queue:
-				w.round(w.gather(r))
+				w.round(ctx, w.gather(r))
 			default:
 				return
 			}
@@ -175,7 +175,7 @@ func (w *writer) gather(first *request) []*request {
 
 // round commits a group together. Where that fails each request of it gets a
 // transaction of its own, so that one bad write takes no other with it.
-func (w *writer) round(group []*request) {
+func (w *writer) round(ctx context.Context, group []*request) {
 	waiting := group[:0:0]
 	for _, r := range group {
 		if r.err = r.ctx.Err(); r.err != nil {
@@ -187,11 +187,11 @@ func (w *writer) round(group []*request) {
 	if len(waiting) == 0 {
 		return
 	}
-	err := w.write(waiting)
+	err := w.write(ctx, waiting)
 	if err != nil && len(waiting) > 1 {
 		w.store.log.Warn("group commit failed, writing one by one", slog.Int("requests", len(waiting)), slog.Any("error", err))
 		for _, r := range waiting {
-			r.err = w.write([]*request{r})
+			r.err = w.write(ctx, []*request{r})
 		}
 	} else {
 		waiting[0].err = err
@@ -205,11 +205,11 @@ func (w *writer) round(group []*request) {
 }
 
 // write commits a group, first as if all of it were new: mostly it is.
-func (w *writer) write(group []*request) error {
-	if allNew(group) && w.commit(group, plain) == nil {
+func (w *writer) write(ctx context.Context, group []*request) error {
+	if allNew(group) && w.commit(ctx, group, plain) == nil {
 		return nil
 	}
-	return w.commit(group, merge)
+	return w.commit(ctx, group, merge)
 }
 
 // allNew reports whether a group only adds rows, as far as it says so itself:
@@ -238,11 +238,10 @@ func allNew(group []*request) bool {
 	return some
 }
 
-// commit writes a group in one transaction. It does not end with the context
-// of any one request: the others need it.
-func (w *writer) commit(group []*request, m mode) (err error) {
+// commit writes a group in one transaction. ctx is the writer's own, not that
+// of any one request: the others need the commit.
+func (w *writer) commit(ctx context.Context, group []*request, m mode) (err error) {
 	w.mode = m
-	ctx := context.Background()
 	tx, err := w.conn.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("write: %w", err)
