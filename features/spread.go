@@ -1,49 +1,49 @@
 package features
 
 import (
+	"slices"
+
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
 // spread gives a batch of vector.sql the schema of Schema. All columns are
-// passed on as they are, without a copy, but one: the sparse list hours becomes
-// the two dense lists opens and exposure. A batch without hours is returned
-// unchanged, retained.
+// passed on as they are, without a copy, but two: the packed lists looks and
+// unread (see hours.sql) become the dense opens and exposure. A batch without
+// them is returned unchanged, retained.
 func spread(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
-	if len(rec.Schema().FieldIndices("hours")) == 0 {
+	if len(rec.Schema().FieldIndices("looks")) == 0 {
 		rec.Retain()
 		return rec, nil
 	}
-	var made []arrow.Array
+	cols := make([]arrow.Array, len(columns))
 	defer func() {
-		for _, a := range made {
-			a.Release()
+		for _, a := range cols {
+			if a != nil {
+				a.Release()
+			}
 		}
 	}()
-	cols := make([]arrow.Array, len(columns))
 	for i, c := range columns {
-		switch c.name {
-		case "opens":
-			hours, ok := rec.Column(rec.Schema().FieldIndices("hours")[0]).(*array.List)
-			if !ok {
-				return nil, &SchemaError{Column: "hours", Got: "no list"}
-			}
-			opens, exposure := densify(hours)
-			made = append(made, opens, exposure)
-			cols[i], cols[i+1] = opens, exposure
-		case "exposure": // made with opens
-		default:
-			at := rec.Schema().FieldIndices(c.name)
-			if len(at) == 0 {
-				return nil, &SchemaError{Column: c.name}
-			}
-			col := rec.Column(at[0])
-			if col.DataType().ID() != c.typ.ID() {
-				return nil, &SchemaError{Column: c.name, Got: col.DataType().String()}
-			}
+		name := map[string]string{"opens": "looks", "exposure": "unread"}[c.name]
+		if name == "" {
+			name = c.name
+		}
+		at := rec.Schema().FieldIndices(name)
+		if len(at) == 0 {
+			return nil, &SchemaError{Column: name}
+		}
+		col := rec.Column(at[0])
+		switch packed, isList := col.(*array.List); {
+		case name == c.name && col.DataType().ID() == c.typ.ID():
 			cols[i] = retype(c.typ, col)
-			made = append(made, cols[i])
+		case name == "looks" && isList:
+			cols[i] = week(packed, opens)
+		case name == "unread" && isList:
+			cols[i] = week(packed, exposure)
+		default:
+			return nil, &SchemaError{Column: name, Got: col.DataType().String()}
 		}
 	}
 	return array.NewRecordBatch(schema, cols, rec.NumRows()), nil
@@ -57,39 +57,51 @@ func retype(t arrow.DataType, a arrow.Array) arrow.Array {
 	return array.MakeFromData(same)
 }
 
-// densify reads a list of packed weights (see hours.sql) as the hours of a week:
-// the decayed opens in each, and the running sum of the changes of exposure.
-// Weights are whole numbers of 2^-30, so the sums are exact.
-func densify(hours *array.List) (opens, exposure arrow.Array) {
-	n := hours.Len()
-	o, e := make([]float32, n*HoursOfWeek), make([]float32, n*HoursOfWeek)
-	packed := hours.ListValues().(*array.Int64).Values()
-	const unit = 1.0 / (1 << 30)
-	for r := range n {
-		var slot [2 * HoursOfWeek]int64
-		if hours.IsValid(r) {
-			from, to := hours.ValueOffsets(r)
-			for _, v := range packed[from:to] {
-				slot[v&511] += v >> 9
-			}
-		}
-		var lying int64
-		for h := range HoursOfWeek {
-			o[r*HoursOfWeek+h] = float32(float64(slot[h]) * unit)
-			lying += slot[HoursOfWeek+h]
-			e[r*HoursOfWeek+h] = float32(float64(lying) * unit)
-		}
+// opens adds up signs: weight and hour of the week.
+func opens(slot *[HoursOfWeek]int64, packed []int64) {
+	for _, v := range packed {
+		slot[v&255] += v >> 8
 	}
-	return week(o), week(e)
 }
 
-// week wraps n×168 values, which it then owns, as a list array of n rows.
-func week(values []float32) arrow.Array {
-	buf := memory.NewBufferBytes(arrow.Float32Traits.CastToBytes(values))
-	flat := array.NewData(arrow.PrimitiveTypes.Float32, len(values), []*memory.Buffer{nil, buf}, nil, 0, 0)
+// exposure adds up the hours that something lay unread: first hour, length and
+// weight. An hour in which two contacts lay unread counts once, for the first.
+// It sorts packed.
+func exposure(slot *[HoursOfWeek]int64, packed []int64) {
+	slices.Sort(packed)
+	until := int64(0)
+	for _, v := range packed {
+		first, length, weight := v>>38, v>>31&127, v&(1<<31-1)
+		for h := max(first, until); h < first+length; h++ {
+			slot[(h+72)%HoursOfWeek] += weight // 1970 began on a Thursday
+		}
+		until = max(until, first+length)
+	}
+}
+
+// week spreads each packed list over the hours of a week. Weights are whole
+// numbers of 2^-30, so their sums do not depend on the order of the list.
+func week(packed *array.List, add func(slot *[HoursOfWeek]int64, packed []int64)) arrow.Array {
+	n := packed.Len()
+	values := packed.ListValues().(*array.Int64).Values()
+	out := make([]float32, n*HoursOfWeek)
+	var own []int64
+	for r := range n {
+		if packed.IsNull(r) {
+			continue
+		}
+		var slot [HoursOfWeek]int64
+		from, to := packed.ValueOffsets(r)
+		own = append(own[:0], values[from:to]...)
+		add(&slot, own)
+		for h, w := range slot {
+			out[r*HoursOfWeek+h] = float32(float64(w) / (1 << 30))
+		}
+	}
+	buf := memory.NewBufferBytes(arrow.Float32Traits.CastToBytes(out))
+	flat := array.NewData(arrow.PrimitiveTypes.Float32, len(out), []*memory.Buffer{nil, buf}, nil, 0, 0)
 	defer flat.Release()
-	rows := len(values) / HoursOfWeek
-	data := array.NewData(arrow.FixedSizeListOf(HoursOfWeek, arrow.PrimitiveTypes.Float32), rows,
+	data := array.NewData(arrow.FixedSizeListOf(HoursOfWeek, arrow.PrimitiveTypes.Float32), n,
 		[]*memory.Buffer{nil}, []arrow.ArrayData{flat}, 0, 0)
 	defer data.Release()
 	return array.NewFixedSizeListData(data)

@@ -1,14 +1,22 @@
 -- bill: the life of each invoice.
 -- in:  issued, settled, sent
 -- out: the columns of issued, settled (us or NULL), settled_day, contacts
---      (between issue and settlement), gap (days from the issue of the one known before it)
--- Leak guard: settled, contacts and cancelled count only where they are <= upto;
--- gap looks back.
-SELECT i.iid, i.did, i.invoice_id, i.issued, i.issued_day, i.known, i.known_day, i.due_day, i.cents, i.cancelled,
-       i.settled, i.settled_day,
-       CASE WHEN i.settled IS NOT NULL THEN coalesce(late.nth, 0) - coalesce(early.nth, 0) END AS contacts,
-       i.gap
-FROM (SELECT *, issued_day - lag(issued_day) OVER (PARTITION BY did ORDER BY known, invoice_id) AS gap
-      FROM issued LEFT JOIN settled USING (iid)) i
-ASOF LEFT JOIN sent early ON early.did = i.did AND early.sent <= i.issued
-ASOF LEFT JOIN sent late ON late.did = i.did AND late.sent < i.settled
+--      (between issue and settlement; NULL while open)
+-- Invoices meet contacts in stretches of 64 days, so that a long history is not
+-- held against itself.
+-- Leak guard: settled, contacts and cancelled count only where they are <= upto.
+WITH closed AS (
+    SELECT iid, did, issued, settled, issued_day // 64 AS first, settled_day // 64 AS last
+    FROM issued JOIN settled USING (iid) WHERE settled > issued
+), spell AS (
+    SELECT iid, did, issued, settled, first AS stretch FROM closed
+    UNION ALL
+    SELECT iid, did, issued, settled, unnest(range(first + 1, last + 1))::INTEGER FROM closed WHERE last > first
+), reminded AS (
+    SELECT iid, count(*) AS contacts
+    FROM spell JOIN sent ON sent.did = spell.did AND sent.sent_day // 64 = stretch AND sent.sent > issued AND sent.sent < settled
+    GROUP BY iid
+)
+SELECT i.iid, i.did, i.invoice_id, i.issued, i.issued_day, i.known, i.known_by, i.due_day, i.cents, i.cancelled,
+       settled, settled_day, CASE WHEN settled IS NOT NULL THEN coalesce(contacts, 0) END AS contacts
+FROM issued i LEFT JOIN settled USING (iid) LEFT JOIN reminded USING (iid)

@@ -6,7 +6,7 @@
 -- Leak guard: sent <= upto, opened_at <= upto, closed_at <= upto, observed_at <= upto.
 WITH touched AS (
     SELECT pid, count(*) FILTER (sent_day > oldest_due) AS step,
-           max(sent_day) AS last_day, arg_max(ch, nth) AS last_channel,
+           max(sent_day) AS last_day, max(sent * 8 + ch) % 8 AS last_channel,
            count(*) FILTER (today - sent_day < 7) AS contacts_7d,
            count(*) FILTER (today - sent_day < 28) AS contacts_28d
     FROM moment JOIN touch USING (did) LEFT JOIN payment USING (pid)

@@ -1,28 +1,26 @@
 -- hours: when a debtor looks, and when there was something to look at.
 -- in:  moment, sign, unread
--- out: per pid: hours BIGINT[], each weight * 512 + slot. Slots 0 to 167 hold
---      decayed counts of human signs by local hour of week; slots 168 to 335 the
---      change, at that hour, of the decayed hours something lay unread (add them
---      up from Monday 00:00 to get exposure). open_weekday counts the signs of
---      which only the date is known; machine_opens what machines opened.
+-- out: per pid, packed for the reader, who spreads them over the week:
+--      looks BIGINT[]: decayed human signs, weight * 256 + local hour of week;
+--      unread BIGINT[]: stretches that something lay unread, first hour (local,
+--      since 1970) * 2^38 + length in hours * 2^31 + weight.
+--      open_weekday_0 to _6 weigh the signs of which only the date is known;
+--      machine_opens counts what machines opened.
 -- Leak guard: signs with at_us <= upto.
-WITH slot AS (
-    SELECT pid, hour_of_week(hour) AS slot, decay(today - day) AS w
-    FROM moment JOIN sign USING (did)
-    WHERE at_us <= upto AND exact AND (looked OR replied) AND NOT machine
-    UNION ALL
-    SELECT pid, 168 + hour_of_week(a), w FROM unread
-    UNION ALL
-    SELECT pid, 168 + hour_of_week(b), -w FROM unread
-    UNION ALL
-    SELECT pid, 168, w FROM unread WHERE hour_of_week(b) < hour_of_week(a)
-), hours AS (
-    SELECT pid, list(w * 512 + slot) AS hours
-    FROM (SELECT pid, slot, sum(w)::BIGINT AS w FROM slot GROUP BY pid, slot) GROUP BY pid
-), others AS (
-    SELECT pid, weight7(weekday(day), CASE WHEN NOT exact AND NOT machine AND (looked OR replied) THEN decay(today - day) END) AS open_weekday,
+WITH looks AS (
+    SELECT pid,
+           list(decay(today - day) * 256 + hour_of_week(hour)) FILTER (exact AND NOT machine AND (looked OR replied)) AS looks,
+           sum(decay(today - day)) FILTER (weekday(day) = 0 AND dated) AS open_weekday_0,
+           sum(decay(today - day)) FILTER (weekday(day) = 1 AND dated) AS open_weekday_1,
+           sum(decay(today - day)) FILTER (weekday(day) = 2 AND dated) AS open_weekday_2,
+           sum(decay(today - day)) FILTER (weekday(day) = 3 AND dated) AS open_weekday_3,
+           sum(decay(today - day)) FILTER (weekday(day) = 4 AND dated) AS open_weekday_4,
+           sum(decay(today - day)) FILTER (weekday(day) = 5 AND dated) AS open_weekday_5,
+           sum(decay(today - day)) FILTER (weekday(day) = 6 AND dated) AS open_weekday_6,
            count(*) FILTER (machine AND looked) AS machine_opens,
            count(*) FILTER (sign.kind = 'complained') AS complaints
-    FROM moment JOIN sign USING (did) WHERE at_us <= upto GROUP BY pid
+    FROM moment JOIN (SELECT *, NOT exact AND NOT machine AND (looked OR replied) AS dated FROM sign) sign USING (did) WHERE at_us <= upto GROUP BY pid
+), lying AS (
+    SELECT pid, list(a::BIGINT * 274877906944 + (b - a)::BIGINT * 2147483648 + w) AS unread FROM unread GROUP BY pid
 )
-SELECT pid, hours, open_weekday, machine_opens, complaints FROM hours FULL JOIN others USING (pid)
+SELECT pid, looks, unread, COLUMNS('open_weekday_.'), machine_opens, complaints FROM looks FULL JOIN lying USING (pid)

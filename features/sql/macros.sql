@@ -14,6 +14,8 @@ CREATE OR REPLACE TEMP MACRO day_number(d) AS (d - DATE '1970-01-01')::INTEGER;
 CREATE OR REPLACE TEMP MACRO date_of(day) AS (DATE '1970-01-01' + day);
 CREATE OR REPLACE TEMP MACRO known_zones() AS TABLE SELECT name AS zone FROM pg_timezone_names();
 
+CREATE OR REPLACE TEMP MACRO cents(amount) AS round(amount::DOUBLE * 100)::BIGINT;
+
 -- The wall clock of a zone, minus UTC.
 CREATE OR REPLACE TEMP MACRO zone_offset(zone, us) AS epoch_us(timezone(zone, make_timestamptz(us))) - us;
 
@@ -43,37 +45,19 @@ CREATE OR REPLACE TEMP MACRO method_number(name) AS
 CREATE OR REPLACE TEMP MACRO method_name(number) AS
     CASE number WHEN 0 THEN 'transfer' WHEN 1 THEN 'app' WHEN 2 THEN 'card'
                 WHEN 3 THEN 'direct_debit' WHEN 4 THEN 'cash' WHEN 5 THEN 'link' ELSE '' END;
-CREATE OR REPLACE TEMP MACRO count5(ch, cond) AS list_value(
-    count(*) FILTER (ch = 0 AND cond), count(*) FILTER (ch = 1 AND cond),
-    count(*) FILTER (ch = 2 AND cond), count(*) FILTER (ch = 3 AND cond),
-    count(*) FILTER (ch = 4 AND cond))::FLOAT[];
 CREATE OR REPLACE TEMP MACRO zeros(n) AS list_resize([]::FLOAT[], n, 0);
-CREATE OR REPLACE TEMP MACRO run5(ch, nth, good) AS list_value(
-    coalesce(max(nth) FILTER (ch = 0), 0) - coalesce(max(nth) FILTER (ch = 0 AND good), 0),
-    coalesce(max(nth) FILTER (ch = 1), 0) - coalesce(max(nth) FILTER (ch = 1 AND good), 0),
-    coalesce(max(nth) FILTER (ch = 2), 0) - coalesce(max(nth) FILTER (ch = 2 AND good), 0),
-    coalesce(max(nth) FILTER (ch = 3), 0) - coalesce(max(nth) FILTER (ch = 3 AND good), 0),
-    coalesce(max(nth) FILTER (ch = 4), 0) - coalesce(max(nth) FILTER (ch = 4 AND good), 0))::FLOAT[];
-CREATE OR REPLACE TEMP MACRO median_hours5(ch, us, cond) AS list_value(
-    coalesce(median(us) FILTER (ch = 0 AND cond) / 3.6e9, 0), coalesce(median(us) FILTER (ch = 1 AND cond) / 3.6e9, 0),
-    coalesce(median(us) FILTER (ch = 2 AND cond) / 3.6e9, 0), coalesce(median(us) FILTER (ch = 3 AND cond) / 3.6e9, 0),
-    coalesce(median(us) FILTER (ch = 4 AND cond) / 3.6e9, 0))::FLOAT[];
-CREATE OR REPLACE TEMP MACRO weight7(i, w) AS list_value(
-    from_weight(sum(w) FILTER (i = 0)), from_weight(sum(w) FILTER (i = 1)), from_weight(sum(w) FILTER (i = 2)),
-    from_weight(sum(w) FILTER (i = 3)), from_weight(sum(w) FILTER (i = 4)), from_weight(sum(w) FILTER (i = 5)),
-    from_weight(sum(w) FILTER (i = 6)))::FLOAT[];
-CREATE OR REPLACE TEMP MACRO share6(i) AS list_value(
-    count(*) FILTER (i = 0) / count(*), count(*) FILTER (i = 1) / count(*), count(*) FILTER (i = 2) / count(*),
-    count(*) FILTER (i = 3) / count(*), count(*) FILTER (i = 4) / count(*), count(*) FILTER (i = 5) / count(*))::FLOAT[];
-CREATE OR REPLACE TEMP MACRO mean6(i, x) AS list_value(
-    coalesce(sum(x) FILTER (i = 0) / count(*) FILTER (i = 0 AND x IS NOT NULL), 0),
-    coalesce(sum(x) FILTER (i = 1) / count(*) FILTER (i = 1 AND x IS NOT NULL), 0),
-    coalesce(sum(x) FILTER (i = 2) / count(*) FILTER (i = 2 AND x IS NOT NULL), 0),
-    coalesce(sum(x) FILTER (i = 3) / count(*) FILTER (i = 3 AND x IS NOT NULL), 0),
-    coalesce(sum(x) FILTER (i = 4) / count(*) FILTER (i = 4 AND x IS NOT NULL), 0),
-    coalesce(sum(x) FILTER (i = 5) / count(*) FILTER (i = 5 AND x IS NOT NULL), 0))::FLOAT[];
-CREATE OR REPLACE TEMP MACRO since(day, last) AS
-    CASE WHEN day - last <= 60 THEN day - last ELSE -1 END::DOUBLE;
+CREATE OR REPLACE TEMP MACRO five(a, b, c, d, e) AS
+    array_value(coalesce(a, 0), coalesce(b, 0), coalesce(c, 0), coalesce(d, 0), coalesce(e, 0));
+CREATE OR REPLACE TEMP MACRO seven(a, b, c, d, e, f, g) AS array_value(
+    from_weight(a), from_weight(b), from_weight(c), from_weight(d), from_weight(e), from_weight(f), from_weight(g));
+-- Count i of three that were packed into a number, 21 bits each; and of five.
+CREATE OR REPLACE TEMP MACRO count_of(packed, i) AS
+    (coalesce(packed, 0)::BIGINT >> (21 * i)) & 2097151;
+CREATE OR REPLACE TEMP MACRO counts(a, b, c, d, e, i) AS
+    array_value(count_of(a, i), count_of(b, i), count_of(c, i), count_of(d, i), count_of(e, i));
+-- Differences of neighbours in a sorted list.
+CREATE OR REPLACE TEMP MACRO gaps_of(days) AS
+    list_transform(list_zip(days[2:], days[:-2]), lambda p: p[1] - p[2]);
 CREATE OR REPLACE TEMP MACRO sum5(i, x) AS list_value(
     coalesce(sum(x) FILTER (i = 0), 0),
     coalesce(sum(x) FILTER (i = 1), 0),
@@ -89,13 +73,16 @@ CREATE OR REPLACE TEMP MACRO profile_area(own, creditors, postcode) AS
 CREATE OR REPLACE TEMP MACRO shrunk(x, n, profile_x, profile_n, all_x, all_n, prior) AS
     (x + 10 * (profile_x + 40 * (all_x + 20 * prior) / (all_n + 20)) / (profile_n + 40)) / (n + 10);
 CREATE OR REPLACE TEMP MACRO shrunk5(x, n, profile_x, profile_n, all_x, all_n, prior) AS list_value(
-    shrunk(coalesce(x[1], 0), coalesce(n[1], 0), profile_x[1], profile_n[1], all_x[1], all_n[1], prior),
-    shrunk(coalesce(x[2], 0), coalesce(n[2], 0), profile_x[2], profile_n[2], all_x[2], all_n[2], prior),
-    shrunk(coalesce(x[3], 0), coalesce(n[3], 0), profile_x[3], profile_n[3], all_x[3], all_n[3], prior),
-    shrunk(coalesce(x[4], 0), coalesce(n[4], 0), profile_x[4], profile_n[4], all_x[4], all_n[4], prior),
-    shrunk(coalesce(x[5], 0), coalesce(n[5], 0), profile_x[5], profile_n[5], all_x[5], all_n[5], prior))::FLOAT[];
+    shrunk(x[1], n[1], profile_x[1], profile_n[1], all_x[1], all_n[1], prior),
+    shrunk(x[2], n[2], profile_x[2], profile_n[2], all_x[2], all_n[2], prior),
+    shrunk(x[3], n[3], profile_x[3], profile_n[3], all_x[3], all_n[3], prior),
+    shrunk(x[4], n[4], profile_x[4], profile_n[4], all_x[4], all_n[4], prior),
+    shrunk(x[5], n[5], profile_x[5], profile_n[5], all_x[5], all_n[5], prior))::FLOAT[];
 -- What a debtor's hours show of the weather, by part of the day: the mean of x at
 -- hours with a sign, less its mean over hours when something lay unread, shrunk
 -- to 0 with the weight of ten signs.
 CREATE OR REPLACE TEMP MACRO weather_effect(x, n, base_x, base_n) AS
     CASE WHEN n > 0 AND base_n > 0 THEN (x / n - base_x / base_n) * n / (n + 10) ELSE 0 END;
+-- Days since a day, -1 for none in 60 days.
+CREATE OR REPLACE TEMP MACRO since(day, last) AS
+    CASE WHEN day - last <= 60 THEN day - last ELSE -1 END::DOUBLE;

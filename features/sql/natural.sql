@@ -4,13 +4,13 @@
 -- out: did, day, next_day (NULL: lasts), settled (an invoice was paid on day)
 -- Leak guard: a stretch is known up to the day before today; readers cut it there.
 WITH turn AS (
-    SELECT did, greatest(due_day + 1, known_day) AS day, 1 AS overdue, 0 AS shadow, false AS settled FROM bill
-    WHERE least(settled_day, utc_day(cancelled)) > greatest(due_day, known_day - 1) OR (settled IS NULL AND cancelled IS NULL)
+    SELECT did, greatest(due_day + 1, known_by) AS day, 1 AS overdue, 0 AS shadow, false AS settled FROM bill
+    WHERE least(settled_day, utc_day(cancelled)) > greatest(due_day, known_by - 1) OR (settled IS NULL AND cancelled IS NULL)
     UNION ALL
     SELECT did, least(settled_day, utc_day(cancelled)) + 1, -1, 0, false FROM bill
-    WHERE least(settled_day, utc_day(cancelled)) > greatest(due_day, known_day - 1)
+    WHERE least(settled_day, utc_day(cancelled)) > greatest(due_day, known_by - 1)
     UNION ALL
-    SELECT did, greatest(settled_day, known_day), 0, 0, true FROM bill WHERE settled IS NOT NULL
+    SELECT did, greatest(settled_day, known_by), 0, 0, true FROM bill WHERE settled IS NOT NULL
     UNION ALL
     SELECT did, sent_day, 0, 1, false FROM sent
     UNION ALL

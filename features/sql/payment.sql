@@ -8,7 +8,7 @@ WITH seen AS (
     SELECT pid, today,
            CASE WHEN settled <= upto THEN settled END AS settled,
            CASE WHEN settled <= upto THEN settled_day - due_day END AS late,
-           due_day, cents, contacts, gap
+           due_day, cents, contacts, issued_day
     FROM moment JOIN bill USING (did)
     WHERE known <= upto AND (cancelled IS NULL OR cancelled > upto)
 ), invoices AS (
@@ -27,9 +27,11 @@ WITH seen AS (
            sum(cents) FILTER (late IS NULL) AS open_cents,
            sum(cents) FILTER (late IS NULL AND due_day < today) AS overdue_cents,
            min(due_day) FILTER (late IS NULL) AS oldest_due,
-           median(gap) FILTER (gap > 0) AS cadence_days, mad(gap) FILTER (gap > 0) AS cadence_mad,
-           count(*) FILTER (gap > 0) AS gaps
+           list(issued_day) AS issues
     FROM seen GROUP BY pid
+), rhythm AS (
+    SELECT pid, list_aggregate(gaps, 'median') AS days, list_aggregate(gaps, 'mad') AS spread, len(gaps) AS n
+    FROM (SELECT pid, gaps_of(list_sort(list_distinct(issues))) AS gaps FROM invoices WHERE seen > 1)
 ), part AS (
     SELECT pid, sum(receipt.cents) AS open_cents,
            sum(receipt.cents) FILTER (receipt.due_day < today) AS overdue_cents
@@ -54,9 +56,9 @@ SELECT pid,
        (i.open_cents - coalesce(part.open_cents, 0)) / 100 AS open_balance,
        (i.overdue_cents - coalesce(part.overdue_cents, 0)) / 100 AS overdue_balance,
        open AS open_invoices, overdue AS overdue_invoices, oldest_due,
-       cadence_days,
-       CASE WHEN gaps >= 3 AND cadence_days BETWEEN 6 AND 8 AND cadence_mad <= 1 THEN 1
-            WHEN gaps >= 3 AND cadence_days BETWEEN 27 AND 33 AND cadence_mad <= 3 THEN 2
+       rhythm.days AS cadence_days,
+       CASE WHEN rhythm.n >= 3 AND rhythm.days BETWEEN 6 AND 8 AND spread <= 1 THEN 1
+            WHEN rhythm.n >= 3 AND rhythm.days BETWEEN 27 AND 33 AND spread <= 3 THEN 2
             ELSE 0 END AS cadence,
-       days AS natural_days, payments AS natural_payments
-FROM invoices i LEFT JOIN part USING (pid) LEFT JOIN unasked USING (pid)
+       unasked.days AS natural_days, payments AS natural_payments
+FROM invoices i LEFT JOIN rhythm USING (pid) LEFT JOIN part USING (pid) LEFT JOIN unasked USING (pid)

@@ -7,7 +7,7 @@ SELECT p.did, iid, known, paid,
        utc_day(paid + CASE WHEN paid >= change_us THEN after_us ELSE before_us END) AS paid_day,
        p.cents, method, due_day, issued.cents AS owed
 FROM (
-    SELECT did, zid, invoice_id, us(paid_at) AS paid, (amount * 100)::BIGINT AS cents,
+    SELECT did, zid, invoice_id, us(paid_at) AS paid, cents(amount) AS cents,
            method_number(method) AS method
     FROM payments JOIN who USING (creditor_id, debtor_id)
     WHERE paid_at <= (SELECT until FROM horizon)) p

@@ -1,13 +1,10 @@
 -- sent: the contacts with the debtors asked for.
 -- in:  who, clock, contacts, horizon
 -- out: cid INTEGER, did, contact_id, ch (channel number), tone (number), sent
---      (us), sent_day, sent_hour (local hours since 1970), nth (of the debtor,
---      from 1), nth_ch (on the channel, from 1)
+--      (us), sent_day, sent_hour (local hours since 1970)
 -- Leak guard: sent no later than the horizon; later files compare with upto.
 SELECT (row_number() OVER ())::INTEGER AS cid, did, contact_id, ch, tone, sent,
-       (local // day_us())::INTEGER AS sent_day, (local // hour_us())::INTEGER AS sent_hour,
-       row_number() OVER (PARTITION BY did ORDER BY sent, contact_id) AS nth,
-       row_number() OVER (PARTITION BY did, ch ORDER BY sent, contact_id) AS nth_ch
+       (local // day_us())::INTEGER AS sent_day, (local // hour_us())::INTEGER AS sent_hour
 FROM (
     SELECT did, contact_id, ch, tone, sent,
            sent + CASE WHEN sent >= change_us THEN after_us ELSE before_us END AS local

@@ -8,13 +8,13 @@
 --      weekday, Monday first)
 -- Leak guard: a stretch that begins on a day knows only days before it.
 WITH contact AS (
-    SELECT did, sent_day AS day, list(ch) AS channels, arg_max(tone, nth) AS tone FROM sent GROUP BY did, sent_day
+    SELECT did, sent_day AS day, list(ch) AS channels, max(sent * 4 + tone) % 4 AS tone FROM sent GROUP BY did, sent_day
 ), looks AS (
     SELECT DISTINCT did, day FROM sign WHERE looked AND NOT machine
 ), paydays AS (
     SELECT DISTINCT did, paid_day AS day FROM receipt
 ), news AS (
-    SELECT did, -1000000 AS day, NULL::INTEGER[] AS channels, NULL AS tone, false AS looked, false AS paid FROM who
+    SELECT did, -1000000 AS day, NULL::INTEGER[] AS channels, NULL::BIGINT AS tone, false AS looked, false AS paid FROM who
     UNION ALL SELECT did, day, channels, tone, false, false FROM contact
     UNION ALL SELECT did, day, NULL, NULL, true, false FROM looks
     UNION ALL SELECT did, day, NULL, NULL, false, true FROM paydays
