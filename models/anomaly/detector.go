@@ -196,7 +196,7 @@ func (d *Detector) refit(b *Debtor) {
 
 // Refit learns from the book what debtors of each cadence and profile have in
 // common, season included, and fits every debtor anew. Call it once a week or
-// after loading a book; it costs about ten microseconds a debtor.
+// after loading a book; it costs up to a tenth of a millisecond a debtor.
 func (d *Detector) Refit() {
 	for c := range d.Prior {
 		var book [][]Point

@@ -283,9 +283,9 @@ func BenchmarkTick(b *testing.B) {
 func BenchmarkPay(b *testing.B) {
 	d := mustNew(b)
 	habit(b, d, 1, epoch+400, func(i int) float64 { return 2 })
-	for b.Loop() {
-		d.Issue(0, "open", epoch+400)
-		d.Pay(0, "open", epoch+402)
+	for due := int32(epoch + 400); b.Loop(); due += 7 {
+		d.Issue(0, "open", due)
+		d.Pay(0, "open", float64(due+2))
 	}
 }
 
