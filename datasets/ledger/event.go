@@ -115,11 +115,11 @@ func ParseEvent(text []byte) (Event, error) {
 	fault := func(code, detail string) (Event, error) {
 		return Event{}, &EventError{ID: e.ID, Code: code, Detail: detail}
 	}
-	if !json.Valid(text) {
-		return fault(CodeBadJSON, "the event is not JSON")
-	}
 	envelope := fields{}
 	if !envelope.open(text) {
+		if !json.Valid(text) {
+			return fault(CodeBadJSON, "the event is not JSON")
+		}
 		return fault(CodeWrongType, "an event is a JSON object")
 	}
 	e.ID = envelope.text("id", required)
@@ -416,7 +416,9 @@ const maxText = 256
 
 func (f *fields) readText(name string, raw json.RawMessage) string {
 	var s string
-	if raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+	if plain(raw) {
+		s = string(raw[1 : len(raw)-1])
+	} else if raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
 		f.fail(CodeWrongType, name, "is not a text")
 		return ""
 	}
@@ -425,6 +427,20 @@ func (f *fields) readText(name string, raw json.RawMessage) string {
 		return ""
 	}
 	return s
+}
+
+// plain reports whether a JSON value is a text that stands for itself: printable
+// ASCII without an escape. Nearly all are.
+func plain(raw json.RawMessage) bool {
+	if raw[0] != '"' {
+		return false
+	}
+	for _, c := range raw[1 : len(raw)-1] {
+		if c < ' ' || c > '~' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // TextFault says what keeps s from being an identifier or another short text

@@ -300,3 +300,12 @@ func BenchmarkParseEvents(b *testing.B) {
 		}
 	}
 }
+
+func TestTextsOfAnyScript(t *testing.T) {
+	for raw, want := range map[string]string{`D-1`: "D-1", `Société Ł`: "Société Ł", `a\u0042\"c`: `aB"c`, `\/`: "/"} {
+		e, err := ParseEvent([]byte(`{"id":"e1","type":"debtor.complained","time":"2026-01-01T00:00:00Z","creditor_id":"a","debtor_id":"` + raw + `"}`))
+		if err != nil || e.Debtor != want {
+			t.Errorf("%s: got %q, %v, want %q", raw, e.Debtor, err, want)
+		}
+	}
+}
