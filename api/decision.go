@@ -63,8 +63,10 @@ func (s *Server) review(verdict string) echo.HandlerFunc {
 		if len(body.Note) > maxNote {
 			return &engine.FieldError{Pointer: "/note", Detail: "is longer than 2000 bytes"}
 		}
-		if verdict != "override" && (body.Channel != "" || !body.SendAt.IsZero()) {
-			return &engine.FieldError{Pointer: "", Detail: "names a channel or a moment: that is an override"}
+		for pointer, given := range map[string]bool{"/channel": body.Channel != "", "/send_at": !body.SendAt.IsZero()} {
+			if given && verdict != "override" {
+				return &engine.FieldError{Pointer: pointer, Detail: "belongs to an override"}
+			}
 		}
 		d, err := s.engine.Review(c.Request().Context(), creditor, param(c, "id"), engine.Review{
 			Verdict: verdict, Channel: body.Channel, SendAt: body.SendAt, Note: body.Note, Actor: keyOf(c).ID,

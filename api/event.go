@@ -54,7 +54,7 @@ func (s *Server) events(c echo.Context) error {
 		})
 	}
 	slices.SortFunc(rejected, func(a, b ledger.Rejected) int { return cmp.Compare(a.Index, b.Index) })
-	answer := receipt{Rejected: slices.Concat([]ledger.Rejected{}, rejected)}
+	answer := receipt{Rejected: append([]ledger.Rejected{}, rejected...)}
 	if answer.Accepted, answer.Duplicates, err = s.engine.Ingest(c.Request().Context(), good); err != nil {
 		return err
 	}

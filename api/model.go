@@ -51,7 +51,7 @@ func paged[T any](c echo.Context, list []T, id func(*T) string) (page []T, next 
 		list = list[:limit]
 		next = id(&list[limit-1])
 	}
-	return slices.Concat([]T{}, list), next, nil
+	return append([]T{}, list...), next, nil
 }
 
 // register handles POST /v1/models.
