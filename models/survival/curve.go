@@ -46,9 +46,6 @@ type Curve struct {
 	// Robust says that SE is the infinitesimal jackknife: the weights are not
 	// all whole numbers, so they do not count rows.
 	Robust bool
-
-	exits, entries []float64 // sorted, of all rows, with the weight after each
-	exitW, entryW  []float64
 }
 
 // logLogLimits returns the limits of a survival s whose logarithm has
@@ -156,7 +153,6 @@ func KaplanMeier(d *Data, opt CurveOptions) ([]*Curve, error) {
 	err := d.strata(func(label int, rows []int32, entry, exit []float64) {
 		c := &Curve{Stratum: label, N: len(rows), Robust: robust}
 		byEntry := entriesOf(rows, entry)
-		c.remember(d, rows, byEntry, entry, exit)
 		// Weight at risk, from the end, so that little is lost to rounding.
 		var first []int
 		timeGroups(rows, exit, func(lo, _ int) { first = append(first, lo) })
@@ -226,44 +222,14 @@ func KaplanMeier(d *Data, opt CurveOptions) ([]*Curve, error) {
 	return out, err
 }
 
-// remember keeps what AtRiskAt needs.
-func (c *Curve) remember(d *Data, rows, byEntry []int32, entry, exit []float64) {
-	c.exits, c.exitW = cumulativeWeight(d, rows, exit)
-	if entry != nil {
-		c.entries, c.entryW = cumulativeWeight(d, byEntry, entry)
-	}
-}
-
-// cumulativeWeight returns the distinct times of rows, which are in order of
-// time, and the weight of the rows at or before each.
-func cumulativeWeight(d *Data, rows []int32, time []float64) (at, sum []float64) {
-	total := 0.0
-	timeGroups(rows, time, func(lo, hi int) {
-		for _, i := range rows[lo:hi] {
-			total += d.weight(int(i))
-		}
-		at = append(at, time[rows[lo]])
-		sum = append(sum, total)
-	})
-	return at, sum
-}
-
-// before returns the weight strictly before t.
-func before(at, sum []float64, t float64) float64 {
-	k, _ := slices.BinarySearch(at, t)
-	if k == 0 {
+// AtRiskAt returns the weight at risk just before the first time of the curve
+// that is not before t: without entry times, just before t itself.
+func (c *Curve) AtRiskAt(t float64) float64 {
+	k, _ := slices.BinarySearch(c.Time, t)
+	if k == len(c.Time) {
 		return 0
 	}
-	return sum[k-1]
-}
-
-// AtRiskAt returns the weight at risk just before time t.
-func (c *Curve) AtRiskAt(t float64) float64 {
-	gone := before(c.exits, c.exitW, t)
-	if c.entries == nil {
-		return c.exitW[len(c.exitW)-1] - gone
-	}
-	return before(c.entries, c.entryW, t) - gone
+	return c.AtRisk[k]
 }
 
 // Point is a curve at one time.
