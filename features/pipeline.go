@@ -27,7 +27,7 @@ var (
 		"issued", "receipt", "settled", "sent", "bill", "sign", "touch", "natural", "payment",
 	}
 	vectorSteps = append(slices.Clone(history),
-		"payday", "unread", "hours", "response", "context", "crowd", "pool",
+		"payday", "unread", "hours", "response", "reaction", "context", "crowd", "pool",
 		"sky", "weather_response", "forecast", "sector", "holiday")
 	hazardSteps  = append(slices.Clone(history), "stretch")
 	outcomeSteps = history

@@ -68,16 +68,8 @@ CREATE OR REPLACE TEMP MACRO sum5(i, x) AS list_value(
 -- two characters of the postcode. It is also the region of weather and signals.
 CREATE OR REPLACE TEMP MACRO profile_area(own, creditors, postcode) AS
     coalesce(nullif(own, ''), creditors, '') || left(postcode, 2);
--- A rate shrunk twice: everyone to a prior with the weight of 20 contacts, a
--- profile to everyone with 40, a debtor to the profile with 10.
-CREATE OR REPLACE TEMP MACRO shrunk(x, n, profile_x, profile_n, all_x, all_n, prior) AS
-    (x + 10 * (profile_x + 40 * (all_x + 20 * prior) / (all_n + 20)) / (profile_n + 40)) / (n + 10);
-CREATE OR REPLACE TEMP MACRO shrunk5(x, n, profile_x, profile_n, all_x, all_n, prior) AS list_value(
-    shrunk(x[1], n[1], profile_x[1], profile_n[1], all_x[1], all_n[1], prior),
-    shrunk(x[2], n[2], profile_x[2], profile_n[2], all_x[2], all_n[2], prior),
-    shrunk(x[3], n[3], profile_x[3], profile_n[3], all_x[3], all_n[3], prior),
-    shrunk(x[4], n[4], profile_x[4], profile_n[4], all_x[4], all_n[4], prior),
-    shrunk(x[5], n[5], profile_x[5], profile_n[5], all_x[5], all_n[5], prior))::FLOAT[];
+-- The rate of a debtor, shrunk to that of its profile with the weight of ten contacts.
+CREATE OR REPLACE TEMP MACRO shrunk(x, n, profile_rate) AS (x + 10 * profile_rate) / (n + 10);
 -- What a debtor's hours show of the weather, by part of the day: the mean of x at
 -- hours with a sign, less its mean over hours when something lay unread, shrunk
 -- to 0 with the weight of ten signs.

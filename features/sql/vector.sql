@@ -1,5 +1,5 @@
 -- vector: the groups side by side, every column in the order of Schema.
--- in:  moment, payment, payday, hours, response, context,
+-- in:  moment, payment, payday, hours, reaction, context,
 --      weather_response, forecast, sector, holiday, pool
 -- out: one row per point; numbers DOUBLE, lists FLOAT[n]; what is not known is 0
 --      unless the column says otherwise. looks and unread are spread into
@@ -48,8 +48,16 @@ SELECT creditor_id, debtor_id, as_of,
        five(hours_to_open_0, hours_to_open_1, hours_to_open_2, hours_to_open_3, hours_to_open_4)::FLOAT[5] AS hours_to_open,
        five(hours_to_pay_0, hours_to_pay_1, hours_to_pay_2, hours_to_pay_3, hours_to_pay_4)::FLOAT[5] AS hours_to_pay,
        five(silent_0, silent_1, silent_2, silent_3, silent_4)::FLOAT[5] AS silent_run,
-       shrunk5(counts(d_0, d_1, d_2, d_3, d_4, 2), counts(d_0, d_1, d_2, d_3, d_4, 1), pool.looked, pool.n, all_looked, all_n, 0.2)::FLOAT[5] AS open_rate,
-       shrunk5(counts(e_0, e_1, e_2, e_3, e_4, 0), counts(d_0, d_1, d_2, d_3, d_4, 1), pool.paid, pool.n, all_paid, all_n, 0.1)::FLOAT[5] AS paid_7d_rate,
+       array_value(shrunk(count_of(d_0, 2), count_of(d_0, 1), open_0),
+           shrunk(count_of(d_1, 2), count_of(d_1, 1), open_1),
+           shrunk(count_of(d_2, 2), count_of(d_2, 1), open_2),
+           shrunk(count_of(d_3, 2), count_of(d_3, 1), open_3),
+           shrunk(count_of(d_4, 2), count_of(d_4, 1), open_4))::FLOAT[5] AS open_rate,
+       array_value(shrunk(count_of(e_0, 0), count_of(d_0, 1), pay_0),
+           shrunk(count_of(e_1, 0), count_of(d_1, 1), pay_1),
+           shrunk(count_of(e_2, 0), count_of(d_2, 1), pay_2),
+           shrunk(count_of(e_3, 0), count_of(d_3, 1), pay_3),
+           shrunk(count_of(e_4, 0), count_of(d_4, 1), pay_4))::FLOAT[5] AS paid_7d_rate,
        array_value(coalesce(payments_0 / payments, 0), coalesce(payments_1 / payments, 0), coalesce(payments_2 / payments, 0), coalesce(payments_3 / payments, 0), coalesce(payments_4 / payments, 0), coalesce(payments_5 / payments, 0))::FLOAT[6] AS method_share,
        array_value(coalesce(late_0, 0), coalesce(late_1, 0), coalesce(late_2, 0), coalesce(late_3, 0), coalesce(late_4, 0), coalesce(late_5, 0))::FLOAT[6] AS method_days_late,
        CASE greatest(payments_0, payments_1, payments_2, payments_3, payments_4, payments_5) WHEN NULL THEN '' WHEN 0 THEN '' WHEN payments_0 THEN method_name(0) WHEN payments_1 THEN method_name(1) WHEN payments_2 THEN method_name(2) WHEN payments_3 THEN method_name(3) WHEN payments_4 THEN method_name(4) WHEN payments_5 THEN method_name(5) ELSE '' END AS usual_method,
@@ -75,7 +83,7 @@ SELECT creditor_id, debtor_id, as_of,
        coalesce(complaints, 0)::DOUBLE AS complaints
 FROM moment
 LEFT JOIN payment USING (pid) LEFT JOIN payday USING (pid) LEFT JOIN hours USING (pid)
-LEFT JOIN response USING (pid) LEFT JOIN context USING (pid) LEFT JOIN weather_response USING (pid)
+LEFT JOIN reaction USING (pid) LEFT JOIN context USING (pid) LEFT JOIN weather_response USING (pid)
 LEFT JOIN forecast USING (area, "zone", today, upto) LEFT JOIN sector USING (sector, area, country, upto)
 LEFT JOIN holiday USING (country, today)
 JOIN pool USING (creditor_id, kind, sector, area, today)
