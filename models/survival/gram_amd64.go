@@ -11,6 +11,15 @@ func xgetbv() uint32
 //go:noescape
 func tileFMA(c *float64, cStride int, a, b *float64, stride, rows int)
 
+//go:noescape
+func dotFMA(dst, x, b *float64, rows, stride, quads int)
+
+//go:noescape
+func sumFMA16(dst, x, v *float64, rows, stride int)
+
+//go:noescape
+func sumFMA4(dst, x, v *float64, rows, stride int)
+
 // hasFMA reports whether processor and system offer AVX2 and fused
 // multiply-add.
 var hasFMA = func() bool {
@@ -38,4 +47,34 @@ func tile(c []float64, cStride int, a, b []float64, stride, rows int) {
 	}
 	_, _, _ = c[3*cStride+7], a[(rows-1)*stride+3], b[(rows-1)*stride+7]
 	tileFMA(&c[0], cStride, &a[0], &b[0], stride, rows)
+}
+
+// addDotQuads adds x·b to dst over as many columns as it can, from the first,
+// and returns their number.
+func addDotQuads(dst, x, b []float64) int {
+	p := len(b)
+	if !hasFMA || p < 4 || len(dst) == 0 {
+		return 0
+	}
+	_ = x[len(dst)*p-1]
+	dotFMA(&dst[0], &x[0], &b[0], len(dst), p, p/4)
+	return p / 4 * 4
+}
+
+// addXtVQuads adds Σᵢ vᵢ·xᵢ to dst over as many columns as it can, from the
+// first, and returns their number.
+func addXtVQuads(dst, x, v []float64) int {
+	p := len(dst)
+	if !hasFMA || p < 4 || len(v) == 0 {
+		return 0
+	}
+	_ = x[len(v)*p-1]
+	j := 0
+	for ; j+16 <= p; j += 16 {
+		sumFMA16(&dst[j], &x[j], &v[0], len(v), p)
+	}
+	for ; j+4 <= p; j += 4 {
+		sumFMA4(&dst[j], &x[j], &v[0], len(v), p)
+	}
+	return j
 }

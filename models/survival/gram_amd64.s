@@ -73,3 +73,97 @@ loop:
 	VMOVUPD Y7, 32(R12)
 	VZEROUPPER
 	RET
+
+// func dotFMA(dst, x, b *float64, rows, stride, quads int)
+//
+// Adds x[i]·b to dst[i], over the first 4·quads columns of rows that are
+// stride values apart.
+TEXT ·dotFMA(SB), NOSPLIT, $0-48
+	MOVQ dst+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ b+16(FP), DX
+	MOVQ rows+24(FP), CX
+	MOVQ stride+32(FP), R8
+	MOVQ quads+40(FP), R9
+	SHLQ $3, R8
+
+dotRow:
+	VXORPD Y0, Y0, Y0
+	MOVQ SI, R10
+	MOVQ DX, R11
+	MOVQ R9, R12
+
+dotQuad:
+	VMOVUPD (R10), Y1
+	VFMADD231PD (R11), Y1, Y0
+	ADDQ $32, R10
+	ADDQ $32, R11
+	DECQ R12
+	JNZ dotQuad
+	VEXTRACTF128 $1, Y0, X1
+	VADDPD X1, X0, X0
+	VHADDPD X0, X0, X0
+	VADDSD (DI), X0, X0
+	VMOVSD X0, (DI)
+	ADDQ $8, DI
+	ADDQ R8, SI
+	DECQ CX
+	JNZ dotRow
+	VZEROUPPER
+	RET
+
+// func sumFMA16(dst, x, v *float64, rows, stride int)
+//
+// Adds Σᵢ v[i]·x[i] to dst, over 16 columns of rows that are stride values
+// apart.
+TEXT ·sumFMA16(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ v+16(FP), DX
+	MOVQ rows+24(FP), CX
+	MOVQ stride+32(FP), R8
+	SHLQ $3, R8
+	VMOVUPD (DI), Y0
+	VMOVUPD 32(DI), Y1
+	VMOVUPD 64(DI), Y2
+	VMOVUPD 96(DI), Y3
+
+sum16:
+	VBROADCASTSD (DX), Y4
+	VFMADD231PD (SI), Y4, Y0
+	VFMADD231PD 32(SI), Y4, Y1
+	VFMADD231PD 64(SI), Y4, Y2
+	VFMADD231PD 96(SI), Y4, Y3
+	ADDQ $8, DX
+	ADDQ R8, SI
+	DECQ CX
+	JNZ sum16
+	VMOVUPD Y0, (DI)
+	VMOVUPD Y1, 32(DI)
+	VMOVUPD Y2, 64(DI)
+	VMOVUPD Y3, 96(DI)
+	VZEROUPPER
+	RET
+
+// func sumFMA4(dst, x, v *float64, rows, stride int)
+//
+// Is sumFMA16 over 4 columns.
+TEXT ·sumFMA4(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ v+16(FP), DX
+	MOVQ rows+24(FP), CX
+	MOVQ stride+32(FP), R8
+	SHLQ $3, R8
+	VMOVUPD (DI), Y0
+
+sum4:
+	VBROADCASTSD (DX), Y4
+	VFMADD231PD (SI), Y4, Y0
+	ADDQ $8, DX
+	ADDQ R8, SI
+	DECQ CX
+	JNZ sum4
+	VMOVUPD Y0, (DI)
+	VZEROUPPER
+	RET

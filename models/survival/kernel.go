@@ -33,47 +33,39 @@ func eachLane(work func(lane int)) {
 	wg.Wait()
 }
 
-// addDot stores x·b + base in dst for rows of x (row-major, len(b) columns).
+// addDot adds x·b to dst for rows of x (row-major, len(b) columns).
 func addDot(dst, x, b []float64) {
 	p := len(b)
+	from := addDotQuads(dst, x, b)
+	if from == p {
+		return
+	}
 	for i := range dst {
 		row := x[i*p : i*p+p : i*p+p]
-		var s0, s1, s2, s3 float64
-		j := 0
-		for ; j+4 <= p; j += 4 {
-			r := (*[4]float64)(row[j:])
-			c := (*[4]float64)(b[j:])
-			s0 += r[0] * c[0]
-			s1 += r[1] * c[1]
-			s2 += r[2] * c[2]
-			s3 += r[3] * c[3]
+		var s0, s1 float64
+		j := from
+		for ; j+2 <= p; j += 2 {
+			s0 += row[j] * b[j]
+			s1 += row[j+1] * b[j+1]
 		}
-		for ; j < p; j++ {
+		if j < p {
 			s0 += row[j] * b[j]
 		}
-		dst[i] += (s0 + s1) + (s2 + s3)
+		dst[i] += s0 + s1
 	}
 }
 
 // addXtV adds Σᵢ vᵢ·xᵢ to dst; x is row-major with len(dst) columns.
 func addXtV(dst, x, v []float64) {
 	p := len(dst)
-	i := 0
-	for ; i+4 <= len(v); i += 4 {
-		v0, v1, v2, v3 := v[i], v[i+1], v[i+2], v[i+3]
-		r0 := x[i*p : i*p+p : i*p+p]
-		r1 := x[(i+1)*p : (i+1)*p+p][:len(r0)]
-		r2 := x[(i+2)*p : (i+2)*p+p][:len(r0)]
-		r3 := x[(i+3)*p : (i+3)*p+p][:len(r0)]
-		d := dst[:len(r0)]
-		for j := range r0 {
-			d[j] += (v0*r0[j] + v1*r1[j]) + (v2*r2[j] + v3*r3[j])
-		}
+	from := addXtVQuads(dst, x, v)
+	if from == p {
+		return
 	}
-	for ; i < len(v); i++ {
+	for i, vi := range v {
 		row := x[i*p : i*p+p : i*p+p]
-		for j, xj := range row {
-			dst[j] += v[i] * xj
+		for j := from; j < p; j++ {
+			dst[j] += vi * row[j]
 		}
 	}
 }
