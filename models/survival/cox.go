@@ -116,7 +116,6 @@ type coxModel struct {
 	eta, r   []float64
 	shift    float64   // of the offsets
 	eventSum []float64 // Σ w·x over the events
-	noInfo   bool      // leave the rows' information out of sumRows
 	factor   []float64 // weight of each position in the derivatives; nil for ones
 	// Per position: sums over the risk set and over the events in it.
 	s0, d0, dw []float64
@@ -309,10 +308,10 @@ func (m *coxModel) size(j int) float64 {
 	return math.Sqrt(sum / weight)
 }
 
-// value stores η and r = w·exp(η) of every row, sums them over risk sets and
-// returns the partial log-likelihood.
+// value stores η and r = w·exp(η) of every row, sums r, and r·x, over risk
+// sets, and returns the partial log-likelihood.
 func (m *coxModel) value(beta []float64) float64 {
-	m.predict(beta)
+	m.sumRows(beta)
 	if m.exact != nil {
 		return m.exact.value()
 	}
@@ -320,40 +319,98 @@ func (m *coxModel) value(beta []float64) float64 {
 	return m.hazards()
 }
 
-// predict fills eta and r. Linear predictors are shifted to a mean of about
-// zero, which the partial likelihood does not see, so that offsets of any size
-// do not overflow.
-func (m *coxModel) predict(beta []float64) {
+// sumRows fills eta and r, and s1 and d1 while the rows are in the cache.
+// Linear predictors are shifted to a mean of about zero, which the partial
+// likelihood does not see, so that offsets of any size do not overflow.
+func (m *coxModel) sumRows(beta []float64) {
 	if m.off != nil && m.shift == 0 {
 		for i, o := range m.off {
 			m.shift += (o - m.shift) / float64(i+1)
 		}
 	}
-	eachLane(func(lane int) {
-		lo, hi := m.cut[lane], m.cut[lane+1]
-		for ; lo < hi; lo += blockRows {
-			e := min(lo+blockRows, hi)
-			eta := m.eta[lo:e]
-			if m.off != nil {
-				for i := range eta {
-					eta[i] = m.off[lo+i] - m.shift
-				}
-			} else {
-				clear(eta)
-			}
-			addDot(eta, m.x[lo*m.p:e*m.p], beta)
-			r := m.r[lo:e]
-			if m.w != nil {
-				for i, v := range eta {
-					r[i] = m.w[lo+i] * math.Exp(v)
-				}
-			} else {
-				for i, v := range eta {
-					r[i] = math.Exp(v)
-				}
+	clear(m.s1)
+	clear(m.d1)
+	eachLane(func(lane int) { m.sumLane(lane, beta) })
+	p := m.p
+	// Positions shared by two lanes, in order.
+	for l := range m.lane {
+		if m.cut[l] == m.cut[l+1] {
+			continue
+		}
+		s := &m.lane[l]
+		g := int(m.hi[m.cut[l]])
+		for j, v := range s.head {
+			m.s1[g*p+j] += v
+		}
+		if m.d1 != nil {
+			for j, v := range s.headD {
+				m.d1[g*p+j] += v
 			}
 		}
-	})
+	}
+	for k, v := range m.d1 {
+		m.s1[k] += v
+	}
+	if m.byLo != nil {
+		eachLane(m.leaveLane)
+		for l := range m.lane {
+			if m.cutLo[l] == m.cutLo[l+1] {
+				continue
+			}
+			g := int(m.lo[m.byLo[m.cutLo[l]]])
+			for j, v := range m.lane[l].headLo {
+				m.s1[g*p+j] -= v
+			}
+		}
+	}
+	m.scan()
+}
+
+// sumLane does the work of one lane in sumRows.
+func (m *coxModel) sumLane(lane int, beta []float64) {
+	s, p := &m.lane[lane], m.p
+	clear(s.head)
+	clear(s.headD)
+	end := m.cut[lane+1]
+	if m.cut[lane] == end {
+		return
+	}
+	shared := m.hi[m.cut[lane]]
+	for lo := m.cut[lane]; lo < end; lo += blockRows {
+		hi := min(lo+blockRows, end)
+		eta, r := m.eta[lo:hi], m.r[lo:hi]
+		if m.off != nil {
+			for i := range eta {
+				eta[i] = m.off[lo+i] - m.shift
+			}
+		} else {
+			clear(eta)
+		}
+		addDot(eta, m.x[lo*p:hi*p], beta)
+		for i, v := range eta {
+			r[i] = math.Exp(v)
+		}
+		if m.w != nil {
+			for i := range r {
+				r[i] *= m.w[lo+i]
+			}
+		}
+		for i := lo; i < hi; {
+			// A run has one position and is all events or none.
+			g, event := m.hi[i], m.event[i]
+			first := i
+			for i++; i < hi && m.hi[i] == g && m.event[i] == event; i++ {
+			}
+			of, to := m.s1, s.head
+			if event && m.d1 != nil {
+				of, to = m.d1, s.headD
+			}
+			if g != shared {
+				to = of[int(g)*p : int(g)*p+p]
+			}
+			addXtV(to, m.x[first*p:i*p], m.r[first:i])
+		}
+	}
 }
 
 // sumRisk fills s0 and d0.
@@ -472,8 +529,7 @@ func (m *coxModel) derivatives(grad, info []float64) {
 		m.exact.derivatives(grad, info)
 		return
 	}
-	m.sumRows()
-	m.scan()
+	eachLane(m.gramLane)
 	clear(info)
 	for l := range m.lane {
 		m.lane[l].gram.addTo(info)
@@ -537,91 +593,29 @@ func (m *coxModel) gradient(grad []float64) {
 	}
 }
 
-// sumRows adds up the information of the rows, and the first moments of each
-// position's own rows into s1 and d1.
-func (m *coxModel) sumRows() {
-	clear(m.s1)
-	clear(m.d1)
-	eachLane(m.sumLane)
-	p := m.p
-	// Positions shared by two lanes, in order.
-	for l := range m.lane {
-		if m.cut[l] == m.cut[l+1] {
-			continue
-		}
-		s := &m.lane[l]
-		g := int(m.hi[m.cut[l]])
-		for j, v := range s.head {
-			m.s1[g*p+j] += v
-		}
-		if m.d1 != nil {
-			for j, v := range s.headD {
-				m.d1[g*p+j] += v
-			}
-		}
-	}
-	for k, v := range m.d1 {
-		m.s1[k] += v
-	}
-	if m.byLo == nil {
-		return
-	}
-	eachLane(m.leaveLane)
-	for l := range m.lane {
-		if m.cutLo[l] == m.cutLo[l+1] {
-			continue
-		}
-		g := int(m.lo[m.byLo[m.cutLo[l]]])
-		for j, v := range m.lane[l].headLo {
-			m.s1[g*p+j] -= v
-		}
-	}
-}
-
-// sumLane does the work of one lane in sumRows.
-func (m *coxModel) sumLane(lane int) {
+// gramLane adds up the information of one lane's rows.
+func (m *coxModel) gramLane(lane int) {
 	s, p := &m.lane[lane], m.p
 	s.gram.reset()
-	clear(s.head)
-	clear(s.headD)
 	end := m.cut[lane+1]
-	if m.cut[lane] == end {
-		return
-	}
-	shared := m.hi[m.cut[lane]]
 	for lo := m.cut[lane]; lo < end; lo += blockRows {
 		hi := min(lo+blockRows, end)
 		v := s.v[:hi-lo]
-		for i := lo; i < hi; {
-			// A run has one position and is all events or none.
-			g, event := m.hi[i], m.event[i]
-			cum := m.cum[g]
-			if event {
-				cum -= m.h[g] - m.hd[g]
+		for i := lo; i < hi; i++ {
+			g := m.hi[i]
+			h := m.cum[g]
+			if m.event[i] {
+				h -= m.h[g] - m.hd[g]
 			}
-			first := i
-			for ; i < hi && m.hi[i] == g && m.event[i] == event; i++ {
-				c := cum
-				if m.byLo != nil {
-					c -= m.cum[m.lo[i]]
-				}
-				if m.sub != nil {
-					c += m.sub.after(i, g)
-				}
-				v[i-lo] = m.r[i] * c
+			if m.byLo != nil {
+				h -= m.cum[m.lo[i]]
 			}
-			of, to := m.s1, s.head
-			if event && m.d1 != nil {
-				of, to = m.d1, s.headD
+			if m.sub != nil {
+				h += m.sub.after(i, g)
 			}
-			if g != shared {
-				to = of[int(g)*p : int(g)*p+p]
-			}
-			addXtV(to, m.x[first*p:i*p], m.r[first:i])
+			v[i-lo] = m.r[i] * h
 		}
-		if !m.noInfo {
-			s.gram.add(m.x[lo*p:hi*p], v)
-		}
+		s.gram.add(m.x[lo*p:hi*p], v)
 	}
 }
 
@@ -765,21 +759,14 @@ func (m *coxModel) fit(opt CoxOptions) (*Cox, error) {
 	c.Iterations, c.Converged, c.Warnings = f.iterations, f.converged, f.warnings
 	c.LogLikNull = f.startLL
 	score := f.startScore
-	stale := false // whether the sums are those of other coefficients
 	if nopt.start != nil || nopt.ridge != nil || nopt.l1 != nil {
 		c.LogLikNull, score = m.null()
 		m.value(c.Coef)
-		stale = true
 	}
 	if m.exact != nil {
 		// Baseline and residuals are Efron's.
 		m.sumRisk()
 		m.hazards()
-		stale = true
-	}
-	if stale {
-		m.sumRows()
-		m.scan()
 	}
 	c.Score = chiSquare(score, p)
 	c.LR = chiSquare(2*(c.LogLik-c.LogLikNull), p)

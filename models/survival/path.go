@@ -165,7 +165,8 @@ func (m *coxModel) path(opt PathOptions) (*CoxPath, error) {
 			}
 			ll = v
 			copy(beta, next)
-			m.gradientOnly(grad)
+			clear(grad)
+			m.gradient(grad)
 			smooth()
 			last := violation
 			violation = kkt(slope, beta, l1)
@@ -215,16 +216,6 @@ func foresee(b, missed []float64, share float64) {
 			b[j] = w
 		}
 	}
-}
-
-// gradientOnly stores the gradient at the last value, without the
-// information.
-func (m *coxModel) gradientOnly(grad []float64) {
-	m.noInfo = true
-	m.sumRows()
-	m.noInfo = false
-	m.scan()
-	m.gradient(grad)
 }
 
 // saturated returns the largest log-likelihood that any linear predictors
