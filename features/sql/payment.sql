@@ -35,7 +35,7 @@ WITH seen AS (
 ), part AS (
     SELECT pid, sum(receipt.cents) AS open_cents,
            sum(receipt.cents) FILTER (receipt.due_day < today) AS overdue_cents
-    FROM moment JOIN receipt USING (did) JOIN bill USING (iid)
+    FROM moment JOIN receipt USING (did) JOIN bill USING (did, iid)
     WHERE paid <= upto AND bill.known <= upto AND (settled IS NULL OR settled > upto) AND (cancelled IS NULL OR cancelled > upto)
     GROUP BY pid
 ), unasked AS (
