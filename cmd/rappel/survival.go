@@ -97,7 +97,7 @@ zero, or of --at.`,
 	f.StringVar(&o.confType, "conf-type", "log-log", "scale of limits: log-log, log or plain")
 	f.Float64Var(&o.level, "level", 0.95, "coverage of limits")
 	f.Float64Var(&o.period, "period", 1, "length of a period (cloglog, logit)")
-	f.Float64Var(&o.band, "band", 0, "periods that share a baseline hazard (cloglog, logit); 0 is one for every period with an event, at most 40")
+	f.Float64Var(&o.band, "band", 0, "periods that share a baseline hazard (cloglog, logit); 0 is one for every period with an event, at most 200")
 	f.BoolVar(&o.robust, "robust", false, "use the robust error for z and p without --cluster")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.StringVar(&o.plot, "plot", "", "also draw the curves to this .png or .svg file")

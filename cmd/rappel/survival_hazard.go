@@ -10,7 +10,7 @@ import (
 )
 
 // maxBands is the largest number of baseline hazards chosen unasked.
-const maxBands = 40
+const maxBands = 200
 
 // periods turns rows of durations into one row per period at risk, on the
 // way: what it holds in memory is the rows as they were read and one batch.
@@ -18,14 +18,16 @@ type periods struct {
 	data        *survival.Data
 	width       float64
 	from, until []int // periods of each row, from exclusive
-	bandOf      []int // band of each period, by its number
+	bandOf      []int // band of each period, by its number; −1 where no event can come
 	bands       int
 	p           int // bands and covariates
 }
 
 // newPeriods lays the periods of length width over the data. Periods share a
-// baseline hazard in bands: of the given number of periods, or (band 0) up to
-// and with each period that has an event.
+// baseline hazard in bands: of the given number of periods, or (band 0) each
+// period with an event is one, and the others, whose hazard is estimated to be
+// zero, take no part. Where there are too many of those, each band ends with
+// one.
 func newPeriods(d *survival.Data, width, band float64) (*periods, error) {
 	if !(width > 0) || band < 0 || band != math.Trunc(band) {
 		return nil, fmt.Errorf("--period %v and --band %v: want a positive length and a whole number of periods", width, band)
@@ -51,6 +53,7 @@ func newPeriods(d *survival.Data, width, band float64) (*periods, error) {
 		return nil, survival.ErrNoEvents
 	}
 	var ends []int // last period of each band
+	alone := false
 	switch {
 	case band > 0:
 		for e := int(band); e < last+int(band); e += int(band) {
@@ -61,22 +64,26 @@ func newPeriods(d *survival.Data, width, band float64) (*periods, error) {
 			ends = append(ends, e)
 		}
 		slices.Sort(ends)
-		if n := len(ends); n > maxBands {
-			thin := make([]int, 0, maxBands)
-			for k := 1; k <= maxBands; k++ {
-				thin = append(thin, ends[n*k/maxBands-1])
-			}
-			ends = thin
+		if n := len(ends); n <= maxBands {
+			alone = true
+			break
 		}
-		// What is left after the last event has its hazard.
-		ends[len(ends)-1] = max(last, ends[len(ends)-1])
+		thin := make([]int, 0, maxBands)
+		for k := 1; k <= maxBands; k++ {
+			thin = append(thin, ends[len(ends)*k/maxBands-1])
+		}
+		ends = thin
+		ends[maxBands-1] = last // what is left after the last event has its hazard
 	}
 	s.bandOf = make([]int, last+1)
 	for k, b := 0, 0; k <= last; k++ {
-		if k > ends[b] {
+		if b < len(ends) && k > ends[b] {
 			b++
 		}
 		s.bandOf[k] = b
+		if b == len(ends) || (alone && k != ends[b]) {
+			s.bandOf[k] = -1
+		}
 	}
 	s.bands = len(ends)
 	s.p = s.bands + len(d.Columns)
@@ -90,10 +97,14 @@ func (s *periods) names() []string {
 	}
 	first, last := make([]int, s.bands), make([]int, s.bands)
 	for k := len(s.bandOf) - 1; k > 0; k-- {
-		first[s.bandOf[k]] = k
+		if b := s.bandOf[k]; b >= 0 {
+			first[b] = k
+		}
 	}
 	for k, b := range s.bandOf {
-		last[b] = k
+		if b >= 0 {
+			last[b] = k
+		}
 	}
 	var out []string
 	for b := range s.bands {
@@ -132,6 +143,9 @@ func (s *periods) Pass(yield func(survival.Batch) error) error {
 			offset = d.Offset[i]
 		}
 		for k := s.from[i] + 1; k <= s.until[i]; k++ {
+			if s.bandOf[k] < 0 {
+				continue
+			}
 			clear(row[:s.bands])
 			row[s.bandOf[k]] = 1
 			y := 0.0
@@ -218,27 +232,34 @@ func (o *survivalOptions) fitHazard(a *survivalAnswer, in *survivalInput) error 
 	return o.hazardCurve(a, in, s, fit)
 }
 
+// survival returns the probability of being without event after each period
+// for covariates x.
+func (s *periods) survival(fit *survival.Hazard, x []float64) []float64 {
+	out := make([]float64, len(s.bandOf)-1)
+	row, h, now := make([]float64, s.p), make([]float64, 1), 1.0
+	copy(row[s.bands:], x)
+	for k := range out {
+		if b := s.bandOf[k+1]; b >= 0 {
+			clear(row[:s.bands])
+			row[b] = 1
+			now *= 1 - fit.ProbTo(h, row)[0]
+		}
+		out[k] = now
+	}
+	return out
+}
+
 // hazardCurve adds the baseline, and the curve of --at at --predict.
 func (o *survivalOptions) hazardCurve(a *survivalAnswer, in *survivalInput, s *periods, fit *survival.Hazard) error {
 	x, err := o.row(in.data.Names)
 	if err != nil {
 		return err
 	}
-	path := make([]float64, 0, (len(s.bandOf)-1)*s.p)
-	row := make([]float64, s.p)
-	for k := 1; k < len(s.bandOf); k++ {
-		clear(row)
-		row[s.bandOf[k]] = 1
-		path = append(path, row...)
-	}
-	baseline := fit.SurvivalTo(make([]float64, len(s.bandOf)-1), path)
+	baseline := s.survival(fit, make([]float64, len(x)))
 	for k, v := range baseline {
 		a.Baseline = append(a.Baseline, baselineLine{Time: number(float64(k+1) * s.width), CumHaz: number(-math.Log(v)), Survival: number(v)})
 	}
-	for k := range baseline {
-		copy(path[k*s.p+s.bands:(k+1)*s.p], x)
-	}
-	curve := fit.SurvivalTo(baseline, path)
+	curve := s.survival(fit, x)
 	times := o.predict
 	if times == nil {
 		for k := range curve {
