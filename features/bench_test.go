@@ -64,7 +64,7 @@ func BenchmarkVectors(b *testing.B) {
 	for b.Loop() {
 		start := time.Now()
 		err := db.Arrow(b.Context(), func(a *duckdb.Arrow) error {
-			return session{b.Context(), a}.read(bare, func(arrow.RecordBatch) error { return nil })
+			return (&session{b.Context(), a}).read(bare, func(arrow.RecordBatch) error { return nil })
 		})
 		if err != nil {
 			b.Fatal(err)

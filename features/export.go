@@ -86,7 +86,7 @@ func (p *Pipeline) exportParquet(ctx context.Context, path string, asOf time.Tim
 			return err
 		}
 		defer release()
-		return session{ctx, db}.exec("COPY (FROM vectors) TO " + quote(path) +
+		return (&session{ctx, db}).exec("COPY (FROM vectors) TO " + quote(path) +
 			" (FORMAT parquet, COMPRESSION zstd, KV_METADATA {'rappel.vector': " + quote(SchemaHash()) + "})")
 	})
 	cancel()

@@ -19,15 +19,17 @@ import (
 //go:embed sql/*.sql
 var files embed.FS
 
-// steps are the relations between the points and a result, each made from those
-// before it and from the warehouse; the text of step x is sql/x.sql.
+// steps are the relations between the points and the results, each made from
+// those before it and from the warehouse; the text of step x is sql/x.sql. Each
+// becomes a temporary table, so that the next is planned for its true size, and
+// goes when nothing that is still to come reads it.
 var (
 	history = []string{
 		"point", "zone_number", "who", "horizon", "clock", "moment",
 		"issued", "receipt", "settled", "sent", "bill", "sign", "touch", "natural", "payment",
 	}
-	vectorSteps = append(slices.Clone(history),
-		"payday", "unread", "hours", "response", "reaction", "context", "crowd", "pool",
+	crowdSteps  = append(slices.Clone(history[:slices.Index(history, "natural")]), "crowd")
+	vectorSteps = append(slices.Clone(history), "payday", "unread", "hours", "response", "reaction", "context", "crowd", "pool",
 		"sky", "weather_response", "forecast", "sector", "holiday")
 	hazardSteps  = append(slices.Clone(history), "stretch")
 	outcomeSteps = history
@@ -39,23 +41,6 @@ func text(name string) string {
 		panic(err) // the file is part of the binary
 	}
 	return string(b)
-}
-
-// compose joins steps to one statement that ends in the relation of the file
-// result. points is a SELECT of creditor_id, debtor_id and as_of; instead holds
-// texts that take the place of the file of a step.
-func compose(points string, instead map[string]string, steps []string, result string) string {
-	var b strings.Builder
-	b.WriteString("WITH points AS (" + points + ")")
-	for _, s := range steps {
-		body, ok := instead[s]
-		if !ok {
-			body = text(s)
-		}
-		fmt.Fprintf(&b, ",\n%q AS MATERIALIZED (\n%s)", s, body)
-	}
-	fmt.Fprintf(&b, ",\nresult AS (\n%s)\nSELECT * FROM result", text(result))
-	return b.String()
 }
 
 // Source is where the relations are: a store, or a Lake.
@@ -89,26 +74,22 @@ type Point struct {
 // A batch has the schema of Schema and lives only during the call of yield; an
 // error of yield ends the work and is returned.
 func (p *Pipeline) Vectors(ctx context.Context, asOf time.Time, f Filter, yield func(arrow.RecordBatch) error) error {
-	return p.src.Arrow(ctx, func(db *duckdb.Arrow) error {
-		c := session{ctx, db}
-		if err := c.start(); err != nil {
-			return err
-		}
+	return p.session(ctx, func(c *session) error {
 		everyone := observed(asOf)
 		if f.Creditor != "" {
 			everyone += " AND creditor_id = " + quote(f.Creditor)
 		}
 		if f.Keys == nil {
-			return c.read(compose(everyone, nil, vectorSteps, "vector"), yield)
+			return c.answer(everyone, nil, vectorSteps, "vector", yield)
 		}
 		if err := c.ask(pointsOf(f.Keys, asOf)); err != nil {
 			return err
 		}
-		if err := c.gather(asOf, "SEMI JOIN asked USING (creditor_id)"); err != nil {
+		if err := c.gather(asOf); err != nil {
 			return err
 		}
 		points := "SELECT * FROM (" + everyone + ") SEMI JOIN asked USING (creditor_id, debtor_id)"
-		return c.read(compose(points, fromGathered, vectorSteps, "vector"), yield)
+		return c.answer(points, fromGathered, vectorSteps, "vector", yield)
 	})
 }
 
@@ -118,24 +99,15 @@ func (p *Pipeline) VectorsAt(ctx context.Context, points []Point, yield func(arr
 	if len(points) == 0 {
 		return nil
 	}
-	last := points[0].AsOf
-	for _, q := range points {
-		if q.AsOf.After(last) {
-			last = q.AsOf
-		}
-	}
-	return p.src.Arrow(ctx, func(db *duckdb.Arrow) error {
-		c := session{ctx, db}
-		if err := c.start(); err != nil {
-			return err
-		}
+	last := slices.MaxFunc(points, func(a, b Point) int { return a.AsOf.Compare(b.AsOf) })
+	return p.session(ctx, func(c *session) error {
 		if err := c.ask(points); err != nil {
 			return err
 		}
-		if err := c.gather(last, "SEMI JOIN asked USING (creditor_id)"); err != nil {
+		if err := c.gather(last.AsOf); err != nil {
 			return err
 		}
-		return c.read(compose("SELECT * FROM asked", fromGathered, vectorSteps, "vector"), yield)
+		return c.answer("SELECT * FROM asked", fromGathered, vectorSteps, "vector", yield)
 	})
 }
 
@@ -175,12 +147,10 @@ func (p *Pipeline) Hazard(ctx context.Context, w Window, yield func(arrow.Record
 		return fmt.Errorf("features: hazard: keep is %v, not in (0, 1]", keep)
 	}
 	points := "SELECT creditor_id, debtor_id, issued_at AS as_of FROM invoices WHERE issued_at < " + moment(w.To)
-	return p.inParts(ctx, w, points, func(points string) string {
-		// What is known at w.To is what lies before it.
-		horizon := fmt.Sprintf("SELECT %s AS since, %s AS until, %v::DOUBLE AS keep",
-			moment(w.From), moment(w.To.Add(-time.Microsecond)), keep)
-		return compose(points, map[string]string{"horizon": horizon}, hazardSteps, "hazard")
-	}, yield)
+	// What is known at w.To is what lies before it.
+	horizon := fmt.Sprintf("SELECT %s AS since, %s AS until, %v::DOUBLE AS keep",
+		moment(w.From), moment(w.To.Add(-time.Microsecond)), keep)
+	return p.inParts(ctx, w, points, horizon, hazardSteps, "hazard", yield)
 }
 
 // Outcomes yields one row per contact sent in the window, with the columns of
@@ -188,33 +158,28 @@ func (p *Pipeline) Hazard(ctx context.Context, w Window, yield func(arrow.Record
 func (p *Pipeline) Outcomes(ctx context.Context, w Window, asOf time.Time, yield func(arrow.RecordBatch) error) error {
 	points := "SELECT creditor_id, debtor_id, sent_at AS as_of FROM contacts WHERE sent_at >= " + moment(w.From) +
 		" AND sent_at < " + moment(w.To) + " AND sent_at <= " + moment(asOf)
-	return p.inParts(ctx, w, points, func(points string) string {
-		horizon := fmt.Sprintf("SELECT %s AS since, %s AS until, 1.0 AS keep", moment(w.From), moment(asOf))
-		return compose(points, map[string]string{"horizon": horizon}, outcomeSteps, "outcome")
-	}, yield)
+	horizon := fmt.Sprintf("SELECT %s AS since, %s AS until, 1.0 AS keep", moment(w.From), moment(asOf))
+	return p.inParts(ctx, w, points, horizon, outcomeSteps, "outcome", yield)
 }
 
 // partSize is how many points one statement is given: a result is held whole
 // until it is read, so this bounds memory.
 const partSize = 200_000
 
-// inParts runs a statement for one part of the debtors after the other.
-func (p *Pipeline) inParts(ctx context.Context, w Window, points string, query func(points string) string, yield func(arrow.RecordBatch) error) error {
+// inParts answers for one part of the debtors after the other.
+func (p *Pipeline) inParts(ctx context.Context, w Window, points, horizon string, steps []string, result string, yield func(arrow.RecordBatch) error) error {
 	if w.Creditor != "" {
 		points += " AND creditor_id = " + quote(w.Creditor)
 	}
-	return p.src.Arrow(ctx, func(db *duckdb.Arrow) error {
-		c := session{ctx, db}
-		if err := c.start(); err != nil {
-			return err
-		}
+	return p.session(ctx, func(c *session) error {
 		parts := int64(1)
 		err := c.read("SELECT count(*) // "+strconv.Itoa(partSize)+" + 1 AS parts FROM ("+points+")", func(rec arrow.RecordBatch) error {
 			parts = rec.Column(0).(*array.Int64).Value(0)
 			return nil
 		})
 		for i := int64(0); i < parts && err == nil; i++ {
-			err = c.read(query(fmt.Sprintf("%s AND hash(creditor_id, debtor_id) %% %d = %d", points, parts, i)), yield)
+			part := fmt.Sprintf("%s AND hash(creditor_id, debtor_id) %% %d = %d", points, parts, i)
+			err = c.answer(part, map[string]string{"horizon": horizon}, steps, result, yield)
 		}
 		return err
 	})

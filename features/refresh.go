@@ -10,7 +10,6 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/duckdb/duckdb-go/v2"
 
 	"rappel/datasets/ledger"
 )
@@ -65,14 +64,7 @@ func (r *Refresher) Refresh(ctx context.Context, asOf time.Time, late Changes) (
 	asOf = asOf.UTC().Truncate(time.Microsecond)
 	r.work.Lock()
 	defer r.work.Unlock()
-	err = r.p.src.Arrow(ctx, func(db *duckdb.Arrow) error {
-		c := session{ctx, db}
-		if err := c.start(); err != nil {
-			return err
-		}
-		if err := c.exec("BEGIN"); err != nil { // one state of the warehouse for all that follows
-			return err
-		}
+	err = r.p.session(ctx, func(c *session) error {
 		if late.All || asOf.Before(r.asOf) || r.newDay(asOf) {
 			done, err = r.all(c, asOf)
 			return err
@@ -109,30 +101,25 @@ func (r *Refresher) newDay(asOf time.Time) bool {
 }
 
 // all computes every vector.
-func (r *Refresher) all(c session, asOf time.Time) (Refreshed, error) {
-	everyone := observed(asOf)
-	if err := c.gather(asOf, ""); err != nil {
+func (r *Refresher) all(c *session, asOf time.Time) (Refreshed, error) {
+	if err := c.build(observed(asOf), nil, vectorSteps, "vector", "mark", "pool_all"); err != nil {
 		return Refreshed{}, err
 	}
-	if err := c.exec("CREATE OR REPLACE TEMP TABLE kept AS " + compose(everyone, fromGathered, vectorSteps, "pool")); err != nil {
+	set := new(Set)
+	if err := c.read(text("vector"), set.Append); err != nil {
+		return Refreshed{}, err
+	}
+	marks, err := readMarks(c)
+	if err != nil {
 		return Refreshed{}, err
 	}
 	var pool []arrow.RecordBatch
-	err := c.read("FROM kept", func(rec arrow.RecordBatch) error {
+	err = c.read(text("pool_all"), func(rec arrow.RecordBatch) error {
 		rec.Retain()
 		pool = append(pool, rec)
 		return nil
 	})
 	if err != nil {
-		return Refreshed{}, err
-	}
-	marks, err := readMarks(c, compose(everyone, fromGathered, vectorSteps, "mark"))
-	if err != nil {
-		return Refreshed{}, err
-	}
-	set := new(Set)
-	instead := map[string]string{"pool": "SELECT * FROM kept"}
-	if err := c.read(compose(everyone, instead, vectorSteps, "vector"), set.Append); err != nil {
 		return Refreshed{}, err
 	}
 	for _, rec := range r.pool {
@@ -158,7 +145,7 @@ func (r *Refresher) all(c session, asOf time.Time) (Refreshed, error) {
 
 // some computes the vectors of the given debtors. It returns false where others
 // are touched too, because what these add to the pool has changed.
-func (r *Refresher) some(c session, asOf time.Time, keys []ledger.Key) (bool, error) {
+func (r *Refresher) some(c *session, asOf time.Time, keys []ledger.Key) (bool, error) {
 	fresh := new(Set)
 	if len(keys) > 0 {
 		if err := c.ask(pointsOf(keys, asOf)); err != nil {
@@ -171,15 +158,19 @@ func (r *Refresher) some(c session, asOf time.Time, keys []ledger.Key) (bool, er
 			return false, err
 		}
 		points := "SELECT * FROM (" + observed(asOf) + ") SEMI JOIN asked USING (creditor_id, debtor_id)"
+		instead := map[string]string{"pool": text("pool_kept")}
+		if err := c.build(points, instead, vectorSteps, "vector", "mark", "kept_fits"); err != nil {
+			return false, err
+		}
 		misfits := int64(0)
-		err := c.read(compose(points, nil, vectorSteps, "kept_fits"), func(rec arrow.RecordBatch) error {
+		err := c.read(text("kept_fits"), func(rec arrow.RecordBatch) error {
 			misfits = rec.Column(0).(*array.Int64).Value(0)
 			return nil
 		})
 		if err != nil || misfits > 0 {
 			return false, err
 		}
-		marks, err := readMarks(c, compose(points, nil, vectorSteps, "mark"))
+		marks, err := readMarks(c)
 		if err != nil {
 			return false, err
 		}
@@ -188,8 +179,7 @@ func (r *Refresher) some(c session, asOf time.Time, keys []ledger.Key) (bool, er
 				return false, nil
 			}
 		}
-		instead := map[string]string{"pool": text("pool_kept")}
-		if err := c.read(compose(points, instead, vectorSteps, "vector"), fresh.Append); err != nil {
+		if err := c.read(text("vector"), fresh.Append); err != nil {
 			return false, err
 		}
 		for _, zone := range fresh.Timezone {
@@ -217,7 +207,7 @@ func (r *Refresher) some(c session, asOf time.Time, keys []ledger.Key) (bool, er
 
 // concerned returns, sorted, the debtors whose vectors may differ from those of
 // the last refresh.
-func (r *Refresher) concerned(c session, asOf time.Time, late Changes) ([]ledger.Key, error) {
+func (r *Refresher) concerned(c *session, asOf time.Time, late Changes) ([]ledger.Key, error) {
 	keys := slices.Clone(late.Keys)
 	areas, sectors := map[string]bool{}, map[string]bool{}
 	for _, a := range late.Areas {
@@ -226,8 +216,11 @@ func (r *Refresher) concerned(c session, asOf time.Time, late Changes) ([]ledger
 	for _, s := range late.Sectors {
 		sectors[s] = true
 	}
-	lapse := "WITH lapse AS (SELECT " + moment(r.asOf) + " AS since, " + moment(asOf) + " AS until), result AS (\n"
-	err := c.read(lapse+text("concerned")+") SELECT * FROM result", func(rec arrow.RecordBatch) error {
+	lapse := "CREATE OR REPLACE TEMP TABLE lapse AS SELECT " + moment(r.asOf) + " AS since, " + moment(asOf) + " AS until"
+	if err := c.exec(lapse); err != nil {
+		return nil, err
+	}
+	err := c.read(text("concerned"), func(rec arrow.RecordBatch) error {
 		what, creditor, id := rec.Column(0).(*array.String), rec.Column(1).(*array.String), rec.Column(2).(*array.String)
 		for i := range int(rec.NumRows()) {
 			switch s := strings.Clone(id.Value(i)); what.Value(i) {
@@ -260,9 +253,9 @@ func (r *Refresher) concerned(c session, asOf time.Time, late Changes) ([]ledger
 	return slices.Compact(keys), nil
 }
 
-func readMarks(c session, query string) (map[ledger.Key]uint64, error) {
+func readMarks(c *session) (map[ledger.Key]uint64, error) {
 	marks := make(map[ledger.Key]uint64)
-	err := c.read(query, func(rec arrow.RecordBatch) error {
+	err := c.read(text("mark"), func(rec arrow.RecordBatch) error {
 		creditor, debtor := rec.Column(0).(*array.String), rec.Column(1).(*array.String)
 		for i, m := range rec.Column(2).(*array.Uint64).Values() {
 			marks[ledger.Key{Creditor: strings.Clone(creditor.Value(i)), Debtor: strings.Clone(debtor.Value(i))}] = m

@@ -3,6 +3,7 @@ package features
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 
@@ -12,12 +13,9 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 )
 
-// crowdSteps lead to crowd, and fromGathered reads it from where gather put it:
-// rates are shrunk to those of all debtors of the creditor, whoever is asked for.
-var (
-	crowdSteps   = append(slices.Clone(vectorSteps[:slices.Index(vectorSteps, "payment")]), "crowd")
-	fromGathered = map[string]string{"crowd": "SELECT * FROM gathered"}
-)
+// fromGathered reads crowd from where gather put it: rates are shrunk to those of
+// all debtors of the creditor, whoever is asked for.
+var fromGathered = map[string]string{"crowd": "SELECT * FROM gathered"}
 
 // session is one connection while it works for one call.
 type session struct {
@@ -25,11 +23,74 @@ type session struct {
 	db  *duckdb.Arrow
 }
 
-// start defines the macros.
-func (c session) start() error { return c.exec(text("macros")) }
+// session calls fn with a connection on which the macros are defined.
+func (p *Pipeline) session(ctx context.Context, fn func(c *session) error) error {
+	return p.src.Arrow(ctx, func(db *duckdb.Arrow) error {
+		c := &session{ctx, db}
+		if err := c.exec(text("macros")); err != nil {
+			return err
+		}
+		return fn(c)
+	})
+}
+
+// reads finds the relations that a text reads.
+var reads = regexp.MustCompile(`(?i)\b(?:FROM|JOIN)\s+"?(\w+)"?`)
+
+// build makes the steps, in their order, from points, a SELECT of creditor_id,
+// debtor_id and as_of. instead holds texts that take the place of the file of a
+// step. What neither a later step nor a result reads is not left behind.
+func (c *session) build(points string, instead map[string]string, steps []string, results ...string) error {
+	texts := make([]string, len(steps))
+	last := map[string]int{} // the last step that reads a relation; len(steps): a result
+	note := func(text string, at int) {
+		for _, m := range reads.FindAllStringSubmatch(text, -1) {
+			last[m[1]] = max(last[m[1]], at)
+		}
+	}
+	for _, r := range results {
+		note(text(r), len(steps))
+	}
+	for i, s := range slices.Backward(steps) {
+		var ok bool
+		if texts[i], ok = instead[s]; !ok {
+			texts[i] = text(s)
+		}
+		if last[s] > 0 { // what nothing reads is not made, and reads nothing
+			note(texts[i], i)
+		}
+	}
+	if err := c.exec("CREATE OR REPLACE TEMP TABLE points AS " + points); err != nil {
+		return err
+	}
+	for i, s := range steps {
+		if last[s] == 0 {
+			continue
+		}
+		if err := c.exec(fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %q AS %s", s, texts[i])); err != nil {
+			return err
+		}
+		for _, done := range steps[:i] {
+			if last[done] == i {
+				if err := c.exec(fmt.Sprintf("DROP TABLE %q", done)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// answer builds the steps and yields the rows of the file result.
+func (c *session) answer(points string, instead map[string]string, steps []string, result string, yield func(arrow.RecordBatch) error) error {
+	if err := c.build(points, instead, steps, result); err != nil {
+		return err
+	}
+	return c.read(text(result), yield)
+}
 
 // exec runs statements that answer nothing.
-func (c session) exec(statements string) error {
+func (c *session) exec(statements string) error {
 	rows, err := c.db.QueryContext(c.ctx, statements)
 	if err != nil {
 		return fmt.Errorf("features: query: %w", err)
@@ -39,7 +100,7 @@ func (c session) exec(statements string) error {
 }
 
 // read runs a statement and yields what it answers.
-func (c session) read(query string, yield func(arrow.RecordBatch) error) error {
+func (c *session) read(query string, yield func(arrow.RecordBatch) error) error {
 	rows, err := c.db.QueryContext(c.ctx, query)
 	if err != nil {
 		return fmt.Errorf("features: query: %w", err)
@@ -62,15 +123,18 @@ func (c session) read(query string, yield func(arrow.RecordBatch) error) error {
 	return nil
 }
 
-// gather computes crowd, over all debtors known at a moment that also satisfies
-// the given condition, into the table gathered.
-func (c session) gather(asOf time.Time, of string) error {
-	points := "SELECT * FROM (" + observed(asOf) + ") " + of
-	return c.exec("CREATE OR REPLACE TEMP TABLE gathered AS " + compose(points, nil, crowdSteps, "crowd"))
+// gather computes crowd, over all debtors known at a moment of the creditors
+// asked for, into the table gathered.
+func (c *session) gather(asOf time.Time) error {
+	points := "SELECT * FROM (" + observed(asOf) + ") SEMI JOIN asked USING (creditor_id)"
+	if err := c.build(points, nil, crowdSteps, "gathered"); err != nil {
+		return err
+	}
+	return c.exec("CREATE OR REPLACE TEMP TABLE gathered AS " + text("gathered"))
 }
 
 // ask puts the points into the table asked.
-func (c session) ask(points []Point) error {
+func (c *session) ask(points []Point) error {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
 		{Name: "creditor_id", Type: arrow.BinaryTypes.String},
 		{Name: "debtor_id", Type: arrow.BinaryTypes.String},
@@ -88,7 +152,7 @@ func (c session) ask(points []Point) error {
 }
 
 // keep copies batches to a temporary table.
-func (c session) keep(name string, s *arrow.Schema, batches []arrow.RecordBatch) error {
+func (c *session) keep(name string, s *arrow.Schema, batches []arrow.RecordBatch) error {
 	rd, err := array.NewRecordReader(s, batches)
 	if err != nil {
 		return fmt.Errorf("features: %s: %w", name, err)
