@@ -65,6 +65,8 @@ type member struct {
 	*node
 }
 
+func (n *node) self() *node { return n }
+
 // Get returns a member of an object, empty where there is none.
 func (n *node) Get(name string) *node {
 	for _, m := range n.Members() {
@@ -114,7 +116,8 @@ func (n *node) Ref() string {
 }
 
 // resolve follows a reference within the document that n is the root of.
-func (n *node) resolve(x *node) *node {
+func (n *node) resolve(part interface{ self() *node }) *node {
+	x := part.self()
 	for path := x.Get("$ref").Value; path != ""; path = x.Get("$ref").Value {
 		x = n
 		for _, name := range strings.Split(strings.TrimPrefix(path, "#/"), "/") {
