@@ -91,6 +91,7 @@ func TestVectorOfOneDebtor(t *testing.T) {
 		{"oldest_dpd", s.OldestDPD[i], 6},
 		{"cadence", s.Cadence[i], 0},                     // two gaps are too few
 		{"natural_days", s.NaturalDays[i], 4 + 5},        // 9–12 March, and 6–10 April; shadow 13–20 March
+		{"natural_payments", s.NaturalPayments[i], 0},    // one before due, one five days after a contact
 		{"days_since_payment", s.DaysSincePayment[i], 0}, // 23:30 UTC is the 11th in Brussels
 		{"machine_opens", s.MachineOpens[i], 1},
 		{"sends email", float64(s.Sends[i*5]), 1},
@@ -123,6 +124,38 @@ func TestVectorOfOneDebtor(t *testing.T) {
 		}
 		if d := lay[h] - wantLay; d > 1e-3 || d < -1e-3 {
 			t.Errorf("exposure[%d] = %v, want %v", h, lay[h], wantLay)
+		}
+	}
+}
+
+// What a debtor does unasked counts only while something is overdue and a week
+// after the last contact, and at most one payment a day.
+func TestNaturalPayments(t *testing.T) {
+	db := warehouse(t)
+	exec(t, db, `
+		INSERT INTO creditors (creditor_id) VALUES ('acme');
+		INSERT INTO debtors VALUES ('acme', 'd', '2025-01-01', 'business', 'nl', '', 'BE', '9000', '', '2025-01-01');
+		INSERT INTO invoices BY NAME
+			SELECT 'acme' AS creditor_id, id AS invoice_id, 'd' AS debtor_id, '2025-01-02'::TIMESTAMPTZ AS issued_at, issued_at AS observed_at, due::DATE AS due_on, 10 AS amount
+			FROM (VALUES ('1', '2025-01-10'), ('2', '2025-01-12'), ('3', '2025-01-31'), ('4', '2025-02-10'), ('5', '2025-02-20')) v(id, due);
+		INSERT INTO contacts BY NAME SELECT 'acme' AS creditor_id, 'c1' AS contact_id, 'd' AS debtor_id, 'email' AS channel, '2025-02-03 12:00:00+00'::TIMESTAMPTZ AS sent_at;
+		INSERT INTO payments BY NAME SELECT 'acme' AS creditor_id, 'd' AS debtor_id, 'p' || id AS payment_id, id AS invoice_id, t::TIMESTAMPTZ AS paid_at, 10 AS amount
+			FROM (VALUES ('1', '2025-01-15 12:00:00+00'), ('2', '2025-01-15 13:00:00+00'), ('3', '2025-02-05 12:00:00+00'), ('4', '2025-02-13 12:00:00+00'))
+			v(id, t);`)
+	for _, c := range []struct {
+		asOf           string
+		days, payments float64
+	}{
+		{"2025-01-10T12:00:00Z", 0, 0},
+		{"2025-01-13T12:00:00Z", 2, 0},         // the 11th and 12th
+		{"2025-01-15T23:30:00Z", 5, 1},         // already the 16th in Brussels: 11 to 15 January, two invoices on one day
+		{"2025-02-06T12:00:00Z", 5 + 2, 1},     // 1 and 2 February; paid in the week after the contact of the 3rd
+		{"2025-02-20T12:00:00Z", 5 + 2 + 3, 2}, // 11 to 13 February: the shadow of the contact ends on the 10th
+		{"2025-02-23T12:00:00Z", 5 + 2 + 3 + 2, 2},
+	} {
+		s := load(t, db, c.asOf, Filter{})
+		if s.NaturalDays[0] != c.days || s.NaturalPayments[0] != c.payments {
+			t.Errorf("%s: %v days, %v payments, want %v and %v", c.asOf, s.NaturalDays[0], s.NaturalPayments[0], c.days, c.payments)
 		}
 	}
 }

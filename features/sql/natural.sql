@@ -1,27 +1,39 @@
--- natural: stretches of days on which something was overdue and no contact had
--- been sent that day or in the seven days before: what the debtor does unasked.
--- in:  bill, sent
--- out: did, day, next_day (NULL: lasts), settled (an invoice was paid on day)
--- Leak guard: a stretch is known up to the day before today; readers cut it there.
-WITH turn AS (
-    SELECT did, greatest(due_day + 1, known_by) AS day, 1 AS overdue, 0 AS shadow, false AS settled FROM bill
-    WHERE least(settled_day, utc_day(cancelled)) > greatest(due_day, known_by - 1) OR (settled IS NULL AND cancelled IS NULL)
-    UNION ALL
-    SELECT did, least(settled_day, utc_day(cancelled)) + 1, -1, 0, false FROM bill
-    WHERE least(settled_day, utc_day(cancelled)) > greatest(due_day, known_by - 1)
-    UNION ALL
-    SELECT did, greatest(settled_day, known_by), 0, 0, true FROM bill WHERE settled IS NOT NULL
-    UNION ALL
-    SELECT did, sent_day, 0, 1, false FROM sent
-    UNION ALL
-    SELECT did, sent_day + 8, 0, -1, false FROM sent
-), days AS (
-    SELECT did, day, sum(overdue) AS overdue, sum(shadow) AS shadow, bool_or(settled) AS settled
-    FROM turn GROUP BY did, day
+-- natural: the days before today on which something was overdue and no contact had
+-- been sent that day or in the seven days before, and those of them on which an
+-- invoice was paid: what a debtor does unasked.
+-- in:  moment, bill, sent
+-- out: per pid with anything overdue so far: natural_days, natural_payments
+-- A debtor's turns are numbers day * 8 + what: 0 and 1 something begins and ends
+-- to be overdue, 2 and 3 the shadow of a contact begins and ends, 4 an invoice is
+-- paid, 5 nothing, at the
+-- beginning and today. They are put in order and folded from left to right: d day, o
+-- overdue, s in shadow, n natural days, p natural payments, l day of the last.
+-- Leak guard: turns before today, which what comes later does not move; a bill
+-- counts from known_by, an end only where it lies before today.
+WITH late AS (
+    SELECT pid, did, today, list(greatest(due_day + 1, known_by) * 8) AS begins,
+           list(stop * 8 + 9) FILTER (stop < today) AS ends
+    FROM (SELECT did, due_day, known_by, least(settled_day, utc_day(cancelled)) AS stop FROM bill) JOIN moment USING (did)
+    WHERE greatest(due_day + 1, known_by) < today AND (stop IS NULL OR stop >= greatest(due_day + 1, known_by))
+    GROUP BY pid, did, today
+), paid AS (
+    SELECT pid, list(greatest(settled_day, known_by) * 8 + 4) AS payments
+    FROM bill JOIN late USING (did) WHERE greatest(settled_day, known_by) < today GROUP BY pid
+), shadow AS (
+    SELECT pid, list(sent_day * 8 + 2) AS sends FROM sent JOIN late USING (did) WHERE sent_day < today GROUP BY pid
+), turn AS (
+    SELECT pid, today, list_sort([5] || begins || coalesce(ends, []) || coalesce(payments, []) || coalesce(sends, [])
+               || coalesce(list_transform(sends, lambda x: x + 65), []) || [today * 8 + 5]) AS turns
+    FROM late LEFT JOIN paid USING (pid) LEFT JOIN shadow USING (pid)
 )
-SELECT did, day, next_day, settled
+SELECT pid, fold.n AS natural_days, fold.p AS natural_payments
 FROM (
-    SELECT did, day, settled, lead(day) OVER w AS next_day,
-           sum(overdue) OVER w AS overdue, sum(shadow) OVER w AS shadow
-    FROM days WINDOW w AS (PARTITION BY did ORDER BY day))
-WHERE overdue > 0 AND shadow = 0
+    SELECT pid, list_reduce(
+        list_transform(list_filter(turns, lambda x: x <= today * 8 + 5),
+            lambda x: {d: x // 8, o: CASE x % 8 WHEN 0 THEN 1 WHEN 1 THEN -1 ELSE 0 END,
+                       s: CASE x % 8 WHEN 2 THEN 1 WHEN 3 THEN -1 ELSE 0 END, n: 0, p: (x % 8 = 4)::INTEGER, l: -1000000}),
+        lambda a, x: {d: x.d, o: a.o + x.o, s: a.s + x.s,
+                      n: a.n + CASE WHEN a.o > 0 AND a.s = 0 THEN x.d - a.d ELSE 0 END,
+                      p: a.p + CASE WHEN x.p = 1 AND a.o > 0 AND a.s = 0 AND a.l < x.d THEN 1 ELSE 0 END,
+                      l: CASE WHEN x.p = 1 AND a.o > 0 AND a.s = 0 THEN x.d ELSE a.l END}) AS fold
+    FROM turn)

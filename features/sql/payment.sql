@@ -3,7 +3,7 @@
 -- out: one row per pid with any invoice; balances in euro (currency units), days
 --      in days, shares in [0, 1]
 -- Leak guard: invoices with known <= upto; settled, cancelled and receipts
--- count only where <= upto; natural days before today.
+-- count only where <= upto.
 WITH seen AS (
     SELECT pid, today,
            CASE WHEN settled <= upto THEN settled END AS settled,
@@ -31,17 +31,12 @@ WITH seen AS (
     FROM seen GROUP BY pid
 ), rhythm AS (
     SELECT pid, list_aggregate(gaps, 'median') AS days, list_aggregate(gaps, 'mad') AS spread, len(gaps) AS n
-    FROM (SELECT pid, gaps_of(list_sort(list_distinct(issues))) AS gaps FROM invoices WHERE seen > 1)
+    FROM (SELECT pid, list_filter(gaps_of(list_sort(issues)), lambda gap: gap > 0) AS gaps FROM invoices WHERE seen > 1)
 ), part AS (
     SELECT pid, sum(receipt.cents) AS open_cents,
            sum(receipt.cents) FILTER (receipt.due_day < today) AS overdue_cents
     FROM moment JOIN receipt USING (did) JOIN bill USING (did, iid)
     WHERE paid <= upto AND bill.known <= upto AND (settled IS NULL OR settled > upto) AND (cancelled IS NULL OR cancelled > upto)
-    GROUP BY pid
-), unasked AS (
-    SELECT pid, sum(least(coalesce(next_day, today), today) - day) AS days, count(*) FILTER (settled) AS payments
-    FROM moment JOIN "natural" USING (did)
-    WHERE day < today
     GROUP BY pid
 )
 SELECT pid,
@@ -60,5 +55,5 @@ SELECT pid,
        CASE WHEN rhythm.n >= 3 AND rhythm.days BETWEEN 6 AND 8 AND spread <= 1 THEN 1
             WHEN rhythm.n >= 3 AND rhythm.days BETWEEN 27 AND 33 AND spread <= 3 THEN 2
             ELSE 0 END AS cadence,
-       unasked.days AS natural_days, payments AS natural_payments
-FROM invoices i LEFT JOIN rhythm USING (pid) LEFT JOIN part USING (pid) LEFT JOIN unasked USING (pid)
+       natural_days, natural_payments
+FROM invoices i LEFT JOIN rhythm USING (pid) LEFT JOIN part USING (pid) LEFT JOIN "natural" USING (pid)
