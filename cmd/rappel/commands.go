@@ -19,6 +19,7 @@ func commands() []*cobra.Command {
 		evaluate,
 		newRecommendCommand(),
 		newServeCommand(),
+		newDoctorCommand(),
 		newKeyCommand(),
 		newSimulateCommand(),
 		newBanditCommand(),
