@@ -47,14 +47,14 @@ CREATE OR REPLACE TEMP MACRO method_name(number) AS
                 WHEN 3 THEN 'direct_debit' WHEN 4 THEN 'cash' WHEN 5 THEN 'link' ELSE '' END;
 CREATE OR REPLACE TEMP MACRO zeros(n) AS list_resize([]::FLOAT[], n, 0);
 CREATE OR REPLACE TEMP MACRO five(a, b, c, d, e) AS
-    array_value(coalesce(a, 0), coalesce(b, 0), coalesce(c, 0), coalesce(d, 0), coalesce(e, 0));
-CREATE OR REPLACE TEMP MACRO seven(a, b, c, d, e, f, g) AS array_value(
+    list_value(coalesce(a, 0), coalesce(b, 0), coalesce(c, 0), coalesce(d, 0), coalesce(e, 0));
+CREATE OR REPLACE TEMP MACRO seven(a, b, c, d, e, f, g) AS list_value(
     from_weight(a), from_weight(b), from_weight(c), from_weight(d), from_weight(e), from_weight(f), from_weight(g));
 -- Count i of three that were packed into a number, 21 bits each; and of five.
 CREATE OR REPLACE TEMP MACRO count_of(packed, i) AS
     (coalesce(packed, 0)::BIGINT >> (21 * i)) & 2097151;
 CREATE OR REPLACE TEMP MACRO counts(a, b, c, d, e, i) AS
-    array_value(count_of(a, i), count_of(b, i), count_of(c, i), count_of(d, i), count_of(e, i));
+    list_value(count_of(a, i), count_of(b, i), count_of(c, i), count_of(d, i), count_of(e, i));
 -- Differences of neighbours in a sorted list.
 CREATE OR REPLACE TEMP MACRO gaps_of(days) AS
     list_transform(list_zip(days[2:], days[:-2]), lambda p: p[1] - p[2]);
