@@ -74,7 +74,7 @@ func DefaultCreditor(id string) Creditor {
 			LossRate: 0.014, CapitalRate: 0.08, Annoyance: 0.05,
 			Cost: map[string]float64{"email": 0.01, "sms": 0.08, "whatsapp": 0.07, "letter": 1.60, "phone": 6.00},
 		},
-		Cadence: Cadence{GapDays: 2, PerWeek: 3, PerMonth: 8},
+		Cadence: Cadence{GapDays: 2, PerWeek: 3, PerMonth: 12},
 		Ladder: []Rung{
 			{3, "email", "friendly"}, {10, "email", "neutral"}, {20, "letter", "neutral"}, {30, "phone", "neutral"},
 		},

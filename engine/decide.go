@@ -31,7 +31,7 @@ const (
 
 // exploration is how much the engine tries. A debtor gives a dozen answers in
 // half a year, so that a wrong try is dear: see docs/decisions.
-var exploration = bandit.Exploration{Scale: 0.3, Floor: 0.002}
+var exploration = bandit.Exploration{Scale: 0.1, Floor: 0.002}
 
 // scratch is the working memory of one decision.
 type scratch struct {
@@ -46,6 +46,8 @@ type scratch struct {
 	surv     [rewardHorizon + 1]float64
 	tail     [rewardHorizon + 2]float64
 	gains    [ledger.Channels][rewardHorizon + 1]float64
+	rested   [rewardHorizon + 1]float64 // by day: what fatigue leaves of a contact's effect
+	weary    [rewardHorizon + 1]float64 // by day: the annoyance of a contact, in currency
 	cands    []candidate
 	phis     []float64
 	mean, sd []float64
@@ -283,6 +285,10 @@ func (s *scratch) candidates(q *question, v *verdict) {
 	limit := f.at + commitHours*3600
 	s.cands = s.cands[:0]
 	s.options = slices.Grow(s.options[:0], ledger.Channels*32)
+	for day := range q.req.HorizonDays {
+		noon := f.at + int64(day)*86400 + 6*3600
+		s.rested[day], s.weary[day] = s.fresh(noon, l.model.Response.Tire), s.annoyance(q, noon)
+	}
 	later := 0.0 // the best value that is only to be had later
 
 	n := len(s.slots)
@@ -319,7 +325,7 @@ func (s *scratch) candidates(q *question, v *verdict) {
 			if sl.allow&(1<<c) == 0 {
 				continue
 			}
-			value := v.euro*s.share(c, sl, static, seen[i]/mean-1) - cost[c] - s.annoyance(q, sl.at)
+			value := v.euro*s.share(c, sl, s.rested[sl.day], static, seen[i]/mean-1) - cost[c] - s.weary[sl.day]
 			if sl.at > limit {
 				bestLater = max(bestLater, value)
 				continue
@@ -342,8 +348,8 @@ func (s *scratch) candidates(q *question, v *verdict) {
 			}
 			s.cands = append(s.cands, candidate{
 				channel: c, tone: tone, slots: options, at: sl.at, day: sl.day, hour: sl.hour, how: sl.how,
-				gain: s.gains[c][sl.day], rho: h.rho[c], notice: seen[bestAt]/mean - 1, seen24: seen[bestAt],
-				cost: cost[c], annoy: s.annoyance(q, sl.at),
+				gain: s.gains[c][sl.day], rho: h.rho[c] * s.rested[sl.day], notice: seen[bestAt]/mean - 1, seen24: seen[bestAt],
+				cost: cost[c], annoy: s.weary[sl.day],
 			})
 		}
 	}
@@ -382,7 +388,7 @@ func (s *scratch) repeats(c ledger.Channel) bool {
 }
 
 // share is the expected share of the horizon that a contact on c in sl saves.
-func (s *scratch) share(c ledger.Channel, sl *slot, static, notice float64) float64 {
+func (s *scratch) share(c ledger.Channel, sl *slot, rested, static, notice float64) float64 {
 	k := static + s.theta[models.EffectNotice]*notice
 	if s.f.dpd+sl.day < 0 {
 		k += s.theta[models.EffectPreDue]
@@ -393,7 +399,16 @@ func (s *scratch) share(c ledger.Channel, sl *slot, static, notice float64) floa
 	// Within a day the money moves from this day's column to the next's.
 	gain := s.gains[c][sl.day]
 	gain += (s.gains[c][min(sl.day+1, rewardHorizon)] - gain) * float64(sl.hour) / 48
-	return gain * (s.habit.rho[c]*k + s.theta[models.EffectPresence])
+	return gain * (s.habit.rho[c]*rested*k + s.theta[models.EffectPresence])
+}
+
+// fresh is by how much the contacts before a moment lower what one more does.
+func (s *scratch) fresh(at int64, tire float64) float64 {
+	f := 0.0
+	for _, t := range s.f.recent {
+		f += math.Exp(-float64(at-t) / (response.Fade * 86400))
+	}
+	return math.Exp(-tire * f)
 }
 
 // annoyance is what a contact at a moment costs the relation.
@@ -502,7 +517,7 @@ func (s *scratch) score(q *question, v *verdict) {
 			continue
 		}
 		c.mean = v.euro*s.mean[i] - c.cost - c.annoy
-		own := h.rhoSD[c.channel] * c.gain
+		own := h.rhoSD[c.channel] * s.rested[c.day] * c.gain
 		c.sd = v.euro * math.Sqrt(s.sd[i]*s.sd[i]+own*own)
 	}
 	for i := range s.cands {

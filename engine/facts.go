@@ -36,6 +36,7 @@ type facts struct {
 
 	reachable             [ledger.Channels]bool
 	consented             [ledger.Channels]bool
+	optedOut              [ledger.Channels]bool
 	contacts7, contacts28 int
 	today24               int                    // contacts in the last 24 hours
 	step                  int                    // contacts since the oldest claim fell due
@@ -207,24 +208,28 @@ func (f *facts) caseOpen(c *ledger.Case) bool {
 func (f *facts) fillReach(a *account) {
 	listed := false
 	for c := range a.reach {
-		f.consented[c] = true
+		state := ledger.Reach{Unknown: ledger.FacetReachable | ledger.FacetConsent | ledger.FacetOptedOut}
 		for i := range a.reach[c] {
-			r := &a.reach[c][i]
-			if r.ObservedAt.Unix() > f.at {
+			if a.reach[c][i].ObservedAt.Unix() > f.at {
 				break
 			}
-			listed = true
-			f.reachable[c] = r.Reachable && !r.OptedOut
-			f.consented[c] = r.Consent
+			state = a.reach[c][i].After(state)
+			listed = listed || state.Unknown&ledger.FacetReachable == 0
 		}
+		f.reachable[c] = state.Reachable && !state.OptedOut
+		f.consented[c] = state.Consent
+		if state.Unknown&ledger.FacetConsent != 0 {
+			// Who says nothing of consent may be written to and called, not texted.
+			f.consented[c] = c != int(ledger.SMS) && c != int(ledger.WhatsApp)
+		}
+		f.optedOut[c] = state.OptedOut
 	}
 	if !listed {
 		// A feed that lists no channels still writes: every debtor has an
 		// address to write to, and whatever has been used before exists.
-		f.reachable[ledger.Letter], f.reachable[ledger.Email] = true, true
-		f.consented[ledger.SMS], f.consented[ledger.WhatsApp] = false, false
+		f.reachable[ledger.Letter], f.reachable[ledger.Email] = !f.optedOut[ledger.Letter], !f.optedOut[ledger.Email]
 		for i := range a.contacts {
-			if c := &a.contacts[i]; c.at <= f.at {
+			if c := &a.contacts[i]; c.at <= f.at && !f.optedOut[c.channel] {
 				f.reachable[c.channel], f.consented[c.channel] = true, true
 			}
 		}

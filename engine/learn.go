@@ -208,7 +208,7 @@ func (e *Engine) follow(b *book, l *learned, asOf time.Time) map[string]*outcome
 		f.place(a, at, e.zone, b.location.Load())
 		l.habit(&h, a.key, &f)
 		o := &outcomes{row: response.Row{Segment: h.profile}}
-		a.observe(o, l.model.Response, &h.rho, h.natural, &h.payShare, at, f.loc)
+		a.observe(o, l, &h, at, f.loc)
 		rows[id] = o
 	}
 	return rows
@@ -226,6 +226,7 @@ func followed(rows map[string]*outcomes) int {
 // pool re-estimates the response of channels from the outcomes of books.
 func (l *learned) pool(base *response.Model, books ...map[string]*outcomes) error {
 	rows := make([]response.Row, 0, len(l.rows))
+	var tires []response.Fatigue
 	var lags [response.Channels * response.Lags]float64
 	for _, book := range books {
 		for _, id := range slices.Sorted(maps.Keys(book)) {
@@ -233,6 +234,7 @@ func (l *learned) pool(base *response.Model, books ...map[string]*outcomes) erro
 			for k, v := range o.lags {
 				lags[k] += v
 			}
+			tires = append(tires, o.tire)
 			if o.row.Segment >= 0 {
 				rows = append(rows, o.row)
 			}
@@ -243,6 +245,7 @@ func (l *learned) pool(base *response.Model, books ...map[string]*outcomes) erro
 		return err
 	}
 	fit.FitLag(&lags, base)
+	fit.Tire = response.FitTire(tires)
 	l.model.Response = fit
 	return nil
 }
@@ -293,6 +296,9 @@ const maxPeriods = 200_000
 // fitHazard estimates the pay hazard on the last half year.
 func (e *Engine) fitHazard(ctx context.Context, b *book, l *learned) error {
 	from := l.asOf.Add(-hazardWindow)
+	if first := time.Unix(b.firstIssue(), 0).UTC(); first.After(from) {
+		from = first
+	}
 	days := b.riskDays(from, l.asOf)
 	keep := 1.0
 	if days > maxPeriods {
@@ -306,7 +312,7 @@ func (e *Engine) fitHazard(ctx context.Context, b *book, l *learned) error {
 	if rows.Len() == 0 {
 		return nil
 	}
-	fit, _, err := models.FitHazard(&rows, e.base().Hazard, l.model.Hazard)
+	fit, err := models.FitHazard(&rows, e.base().Hazard, l.model.Hazard)
 	if err != nil {
 		return err
 	}

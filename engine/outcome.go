@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"rappel/datasets/ledger"
+	"rappel/models"
 	"rappel/models/response"
 )
 
@@ -16,13 +17,19 @@ type outcomes struct {
 	row  response.Row
 	lags [response.Channels * response.Lags]float64 // expected firings by day
 	n    int                                        // contacts
-	told [ledger.Channels][2]float64                // contacts, and those answered or paid upon
+	tire response.Fatigue
+	told [ledger.Channels][2]float64 // contacts, and those answered or paid upon
 }
 
-// observe attributes the payments of an account to its contacts, given what
-// the model holds of the debtor: one expectation step. natural is the daily
-// rate at which the debtor pays unasked; share its payments by weekday.
-func (a *account) observe(o *outcomes, m *response.Model, rho *[ledger.Channels]float64, natural float64, share *[7]float64, at int64, loc *time.Location) {
+// believed is the P(fire) with which payments are split between contact and
+// nature. It is the same for all debtors and channels: were it their own
+// estimate, that estimate would feed on itself and everyone come out alike.
+const believed = 0.3
+
+// observe attributes the payments of an account to its contacts and to what
+// the pay hazard says of the debtor, h, had nobody asked.
+func (a *account) observe(o *outcomes, l *learned, h *habit, at int64, loc *time.Location) {
+	m := l.model.Response
 	segment := o.row.Segment
 	*o = outcomes{row: response.Row{Segment: segment}}
 	today := ledger.DayOf(time.Unix(at, 0), loc)
@@ -32,13 +39,17 @@ func (a *account) observe(o *outcomes, m *response.Model, rho *[ledger.Channels]
 			seenBy[s.ref] = true
 		}
 	}
+	tired, since := 0.0, int64(0)
 	for i := range a.contacts {
 		c := &a.contacts[i]
 		if c.at > at {
 			break
 		}
 		o.n++
-		if !a.owing(c.at) {
+		f := tired * math.Exp(-float64(c.at-since)/(response.Fade*86400))
+		tired, since = f+1, c.at
+		cents, due := a.owing(c.at)
+		if cents == 0 {
 			continue
 		}
 		day := ledger.DayOf(time.Unix(c.at, 0), loc)
@@ -48,19 +59,25 @@ func (a *account) observe(o *outcomes, m *response.Model, rho *[ledger.Channels]
 		}
 		w := math.Exp2(-float64(today-day) / habitHalfLife)
 		lag, paid := int(ledger.DayOf(time.Unix(end, 0), loc)-day), false
-		hazard := natural
+		hazard := 0.0
 		for k := range a.payments {
 			if p := &a.payments[k]; p.at >= c.at && p.at <= end {
 				pd := ledger.DayOf(time.Unix(p.at, 0), loc)
 				lag, paid = int(pd-day), true
-				hazard = natural * 7 * share[(int(pd.Weekday())+6)%7]
+				wd := (int(pd.Weekday()) + 6) % 7
+				hazard = l.model.Hazard.Day(&models.Period{
+					DPD: int(pd - due), Weekday: wd, MonthEnd: monthEnd(pd), LogAmount: math.Log1p(float64(cents) / 100),
+					Since: never, Tone: -1, PayShare: h.payShare[wd],
+					LateMean: h.lateMean, Before: h.before, Reminded: h.reminded, Natural: h.natural,
+				})
 				break
 			}
 		}
 		pdf := m.Lag[int(c.channel)*response.Lags:][:response.Lags]
-		fired, trial := response.Attribute(rho[c.channel], pdf, min(hazard, 0.9), lag, paid)
+		fired, trial := response.Attribute(believed, pdf, min(hazard, 0.9), lag, paid)
+		o.tire.Add(w*fired, w*trial, f)
 		o.row.Fired[c.channel] += w * fired
-		o.row.Trials[c.channel] += w * trial
+		o.row.Trials[c.channel] += w * trial * math.Exp(-m.Tire*f)
 		if paid && lag < response.Lags {
 			o.lags[int(c.channel)*response.Lags+lag] += w * fired
 		}
@@ -81,18 +98,26 @@ func (a *account) observe(o *outcomes, m *response.Model, rho *[ledger.Channels]
 	}
 }
 
-// owing tells whether an invoice was open at a moment.
-func (a *account) owing(moment int64) bool {
+// never is the days since contact on each channel of one never contacted.
+var never = [ledger.Channels]float64{-1, -1, -1, -1, -1}
+
+// owing returns what was owed at a moment, in cents, on average per invoice,
+// and the oldest due date.
+func (a *account) owing(moment int64) (cents int64, due ledger.Day) {
+	n := int64(0)
 	for i := range a.invoices {
 		v := &a.invoices[i]
-		if v.issued == 0 || v.issued > moment || v.cancelled != 0 && v.cancelled <= moment {
+		if v.issued == 0 || v.issued > moment || v.cancelled != 0 && v.cancelled <= moment ||
+			v.paid != 0 && v.paid <= moment {
 			continue
 		}
-		if v.paid == 0 || v.paid > moment {
-			return true
+		if n == 0 || v.due < due {
+			due = v.due
 		}
+		cents += v.cents
+		n++
 	}
-	return false
+	return cents / max(n, 1), due
 }
 
 // reward is what a contact that was sent turned out to be worth, as far as is

@@ -166,7 +166,7 @@ func (e *Engine) trainHazard(ctx context.Context, books []*book, m *models.Model
 	if rows.Len() == 0 {
 		return 0, ErrNothing
 	}
-	fit, _, err := models.FitHazard(&rows, models.PriorHazard(), m.Hazard)
+	fit, err := models.FitHazard(&rows, models.PriorHazard(), m.Hazard)
 	if err != nil {
 		return 0, err
 	}

@@ -300,6 +300,7 @@ func rowOf(s *scratch, d *Decision, v *verdict, key string) (ledger.Decision, er
 		if v.scored() {
 			row.Vector = make([]float64, models.Effects, models.Effects+rewardHorizon)
 			s.phi(row.Vector, c)
+			row.Vector[models.EffectLevel], row.Vector[models.EffectRisk] = 1, 1-v.base
 			row.Vector = append(row.Vector, s.surv[:rewardHorizon]...)
 		}
 	}

@@ -59,13 +59,15 @@ const (
 	EffectRepeat   // the channel of the last contact, still unanswered
 	EffectWeekend  // sent on Saturday or Sunday
 	EffectPresence // being asked at all, whatever the channel
+	EffectLevel    // the baseline is too low, for whatever action: 1
+	EffectRisk     // the same, in proportion to what it leaves unpaid
 	Effects        // how many there are
 )
 
 // EffectNames names the features of φ, in order.
 var EffectNames = [Effects]string{
 	"response", "notice", "neutral", "formal", "formal_late", "fatigue", "pressure",
-	"email", "sms", "whatsapp", "letter", "phone", "pre_due", "repeat", "weekend", "presence",
+	"email", "sms", "whatsapp", "letter", "phone", "pre_due", "repeat", "weekend", "presence", "level", "risk",
 }
 
 // BanditConfig is the prior of the reward model: the structural expectation
@@ -81,8 +83,8 @@ func BanditConfig() bandit.PooledConfig {
 	set(EffectNeutral, 0, 0.15, 0.1, 0)
 	set(EffectFormal, -0.05, 0.15, 0.1, 0)
 	set(EffectFormalLate, 0.1, 0.15, 0, 0)
-	set(EffectFatigue, -0.08, 0.08, 0, 0)
-	set(EffectPressure, -0.04, 0.08, 0, 0)
+	set(EffectFatigue, 0, 0.04, 0, 0)
+	set(EffectPressure, 0, 0.04, 0, 0)
 	for j := EffectEmail; j <= EffectPhone; j++ {
 		set(j, 0, 0.15, 0.1, 0)
 	}
@@ -90,6 +92,8 @@ func BanditConfig() bandit.PooledConfig {
 	set(EffectRepeat, -0.05, 0.1, 0, 0)
 	set(EffectWeekend, 0, 0.1, 0, 0)
 	set(EffectPresence, 0, 0.03, 0, 0)
+	set(EffectLevel, 0, 0.1, 0.05, 0.1)
+	set(EffectRisk, 0, 0.2, 0, 0)
 	return c
 }
 

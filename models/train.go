@@ -1,6 +1,7 @@
 package models
 
 import (
+	"errors"
 	"fmt"
 
 	"rappel/features"
@@ -40,13 +41,16 @@ func (m *Model) FitTiming(s *features.Set, profile func(*features.Set, int) stri
 
 // FitHazard estimates the pay hazard from person-periods, pulled towards base
 // with the ridge of the built-in prior; start is where it begins.
-func FitHazard(src survival.Source, base, start *Hazard) (*Hazard, *survival.Hazard, error) {
+func FitHazard(src survival.Source, base, start *Hazard) (*Hazard, error) {
 	_, ridge := hazardPrior()
 	fit, err := survival.FitHazard(src, HazardColumns, survival.HazardOptions{
 		Link: survival.CLogLog, Names: HazardNames[:], Ridge: ridge, Prior: base.Coef, Start: start.Coef, MaxIter: 25, Tol: 1e-5,
 	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("pay hazard: %w", err)
+	if errors.Is(err, survival.ErrNoEvents) {
+		return start, nil // nothing was paid yet: what was believed stays
 	}
-	return &Hazard{Coef: fit.Coef}, fit, nil
+	if err != nil {
+		return nil, fmt.Errorf("pay hazard: %w", err)
+	}
+	return &Hazard{Coef: fit.Coef}, nil
 }

@@ -19,6 +19,49 @@ const Channels = 5
 // Lags is the number of days after sending over which a contact can fire.
 const Lags = 14
 
+// Fade is how many days it takes for a contact to weigh 1/e as fatigue.
+const Fade = 6
+
+// Tires are the values of Model.Tire that FitTire chooses among.
+var Tires = [...]float64{0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65}
+
+// Fatigue is what the contacts of one debtor say of Tire: sufficient for the
+// likelihood, given its total of firings, of how they fell on its contacts.
+type Fatigue struct {
+	Fired  float64             // Σ fired
+	Weight float64             // Σ fired·f
+	Trials [len(Tires)]float64 // Σ trial·exp(−tire·f) for each of Tires
+}
+
+// Add counts one contact that met fatigue f.
+func (t *Fatigue) Add(fired, trial, f float64) {
+	t.Fired += fired
+	t.Weight += fired * f
+	for k, tire := range Tires {
+		t.Trials[k] += trial * math.Exp(-tire*f)
+	}
+}
+
+// FitTire returns the value of Tires that is most likely for debtors whose
+// firings are split over their contacts in proportion to trial·exp(−tire·f);
+// what a debtor is like drops out. A hundred firings overrule the prior, which
+// lies at 0.3.
+func FitTire(rows []Fatigue) float64 {
+	best, at := math.Inf(-1), 0.3
+	for k, tire := range Tires {
+		l := -8 * sq(tire-0.3)
+		for i := range rows {
+			if r := &rows[i]; r.Fired > 0 && r.Trials[k] > 0 {
+				l -= tire*r.Weight + r.Fired*math.Log(r.Trials[k])
+			}
+		}
+		if l > best {
+			best, at = l, tire
+		}
+	}
+	return at
+}
+
 // ErrSegment reports a row whose segment is out of range.
 var ErrSegment = errors.New("response: segment out of range")
 
@@ -37,11 +80,14 @@ type Model struct {
 	Mean      [Channels]float64 // P(fire) of an average debtor
 	SeenMean  [Channels]float64 // P(sign) of an average debtor
 	Segments  int
-	Factor    []float64                // Segments × Channels, relative to Mean
-	SeenScale []float64                // Segments × Channels, relative to SeenMean
-	Debtor    float64                  // strength, in expected firings, of the prior on a debtor's own responsiveness
-	Channel   float64                  // strength, in contacts, of the prior on debtor × channel
-	SeenPrior float64                  // strength, in contacts, of the prior on a debtor's signs
+	Factor    []float64 // Segments × Channels, relative to Mean
+	SeenScale []float64 // Segments × Channels, relative to SeenMean
+	Debtor    float64   // strength, in expected firings, of the prior on a debtor's own responsiveness
+	Channel   float64   // strength, in contacts, of the prior on debtor × channel
+	SeenPrior float64   // strength, in contacts, of the prior on a debtor's signs
+	// Tire is how much less a contact moves a debtor per recent contact: P(fire)
+	// falls by exp(−Tire·f) with f = Σ exp(−days since/Fade) over contacts before.
+	Tire      float64
 	SeenPower float64                  // how far signs move the expectation of firing: 0 not at all, 1 in proportion
 	Lag       [Channels * Lags]float64 // P(days from sending to payment | fired), each channel sums to 1
 }
@@ -57,6 +103,7 @@ func Prior() *Model {
 		Channel:   4,
 		SeenPrior: 4,
 		SeenPower: 0.5,
+		Tire:      0.3,
 	}
 	delay := [Channels]float64{0, 0, 0, 2, 0} // a letter is two days on its way
 	for c := range Channels {
@@ -162,7 +209,7 @@ func Fit(rows []Row, segments int, prior *Model) (*Model, error) {
 
 // grid of pooling strengths, in contacts; geometric since only the order of
 // magnitude matters.
-var grid = [...]float64{0.5, 1, 2, 4, 8, 16, 32, 64, 128}
+var grid = [...]float64{1, 2, 4, 8, 16, 32, 64}
 
 // strength returns the Gamma prior strength that maximises the negative
 // binomial marginal likelihood of counts given exposures, both groups ×
@@ -223,12 +270,12 @@ func (m *Model) tune(rows []Row) {
 		try(&m.Channel, grid[:])
 		try(&m.Debtor, grid[:])
 		try(&m.SeenPower, []float64{0, 0.25, 0.5, 0.75, 1, 1.5})
-		try(&m.SeenPrior, grid[1:7])
+		try(&m.SeenPrior, grid[:6])
 	}
 }
 
 func (m *Model) logLik(rows []Row) float64 {
-	l := -0.05*sq(math.Log(m.Channel/4)) - 0.05*sq(math.Log(m.Debtor/3)) -
+	l := -0.5*sq(math.Log(m.Channel/6)) - 0.5*sq(math.Log(m.Debtor/3)) -
 		0.25*sq(m.SeenPower-0.5) - 0.05*sq(math.Log(m.SeenPrior/4))
 	for i := range rows {
 		r := &rows[i]
