@@ -14,6 +14,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"rappel/api/console"
 	"rappel/engine"
 )
 
@@ -67,6 +68,11 @@ func (s *Server) routes() {
 	e.GET("/metrics", s.metrics.handler)
 	e.GET("/openapi.yaml", s.openapi)
 	e.GET("/docs", s.docs)
+
+	pages := echo.WrapHandler(console.New(s.engine, s.now, s.log))
+	e.GET("/console", pages)
+	e.GET("/console/*", pages)
+	e.POST("/console/*", pages)
 
 	// Beside the route: the scopes of which a key needs one.
 	v1 := func(method, path string, h echo.HandlerFunc, scopes ...string) {
