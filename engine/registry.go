@@ -10,6 +10,7 @@ import (
 	"rappel/datasets/ledger"
 	"rappel/datasets/store"
 	"rappel/features"
+	"rappel/features/signal"
 	"rappel/models"
 )
 
@@ -160,11 +161,36 @@ func (e *Engine) crown(c champion) {
 	}
 }
 
-// loadCalendar reads the public holidays.
+// holidayYears and holidayCountries are those whose public holidays a new
+// warehouse is given; a tenant adds others, and days decreed for one year, as
+// rows.
+var (
+	holidayYears     = [2]int{2000, 2045}
+	holidayCountries = []string{"BE", "NL", "FR", "DE", "GB", "US"}
+)
+
+// loadCalendar reads the public holidays, after writing them where there are
+// none.
 func (e *Engine) loadCalendar(ctx context.Context) error {
 	days, err := e.store.Holidays(ctx)
 	if err != nil {
 		return err
+	}
+	if len(days) == 0 {
+		var all []signal.Holiday
+		for _, country := range holidayCountries {
+			list, err := signal.Holidays(country, holidayYears[0], holidayYears[1])
+			if err != nil {
+				return fmt.Errorf("holidays of %s: %w", country, err)
+			}
+			all = append(all, list...)
+		}
+		if err := signal.Write(ctx, e.store, nil, nil, all); err != nil {
+			return fmt.Errorf("holidays: %w", err)
+		}
+		if days, err = e.store.Holidays(ctx); err != nil {
+			return err
+		}
 	}
 	e.calendar.Store(&calendar{days})
 	return nil

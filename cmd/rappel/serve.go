@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,8 +96,8 @@ is stopped. Without a model it starts from the built-in priors and learns.`,
 
 // serveLoopback opens a server on a database file and returns its address and a
 // key that may do everything; stop ends it and waits until it has ended.
-func serveLoopback(ctx context.Context, path, model string, seed uint64, log *slog.Logger) (url, key string, stop func() error, err error) {
-	o, err := open(ctx, path, model, seed, log)
+func serveLoopback(ctx context.Context, path string, seed uint64, log *slog.Logger) (url, key string, stop func() error, err error) {
+	o, err := open(ctx, path, "", seed, log)
 	if err != nil {
 		return "", "", nil, err
 	}
@@ -130,15 +129,4 @@ func urlOf(l net.Listener) string {
 		return l.Addr().String()
 	}
 	return "http://127.0.0.1:" + port
-}
-
-func init() {
-	startServer = func(ctx context.Context, path string) (string, string, func(), error) {
-		log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-		url, key, stop, err := serveLoopback(ctx, path, "", 1, log)
-		if err != nil {
-			return "", "", nil, err
-		}
-		return url, key, func() { _ = stop() }, nil
-	}
 }

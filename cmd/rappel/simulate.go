@@ -6,24 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"rappel/datasets/ingest"
 	"rappel/datasets/ledger"
+	"rappel/datasets/store"
 	"rappel/datasets/world"
 )
-
-// startServer opens a server on a new database file and returns its address and
-// a key that may do everything; stop ends it and waits until it has ended.
-var startServer func(ctx context.Context, dbPath string) (url, key string, stop func(), err error)
-
-// importSignals brings weather.csv, sector_signals.csv and postcodes.csv of a
-// folder into a database file that no server has open.
-var importSignals func(ctx context.Context, dbPath, dir string) error
 
 // simulateOptions are the flags of `rappel simulate`.
 type simulateOptions struct {
@@ -131,32 +127,38 @@ func newRappelPolicy(ctx context.Context, o *simulateOptions, w *world.World, da
 		}
 		return r, nil
 	}
-	if startServer == nil {
-		return nil, errors.New("no server in this build: give --url and --key")
-	}
 	dir, err := os.MkdirTemp("", "rappel-simulate-")
 	if err != nil {
 		return nil, err
 	}
 	db := filepath.Join(dir, "world.duckdb")
-	if importSignals != nil {
-		if err := world.WriteSignals(w, days, dir); err == nil {
-			err = importSignals(ctx, db, dir)
-		}
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("signals: %w", err), os.RemoveAll(dir))
-		}
+	if err := giveSignals(ctx, w, days, db, dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("signals: %w", err), os.RemoveAll(dir))
 	}
-	url, key, stop, err := startServer(ctx, db)
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	url, key, stop, err := serveLoopback(ctx, db, w.Seed(), log)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	r := world.NewRemote(w.Spec(), url, key)
-	r.Done = func() error {
-		stop()
-		return os.RemoveAll(dir)
-	}
+	r.Done = func() error { return errors.Join(stop(), os.RemoveAll(dir)) }
 	return r, nil
+}
+
+// giveSignals writes the weather, sector signals and postcodes of a world into
+// a new warehouse, before a server opens it.
+func giveSignals(ctx context.Context, w *world.World, days int, db, dir string) (err error) {
+	if err := world.WriteSignals(w, days, dir); err != nil {
+		return err
+	}
+	st, err := store.Open(ctx, db, store.Options{Now: time.Now, Log: discard})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	_, err = ingest.Run(ctx, st, ingest.Options{Stop: true},
+		filepath.Join(dir, "weather.csv"), filepath.Join(dir, "sector_signals.csv"), filepath.Join(dir, "postcodes.csv"))
+	return err
 }
 
 // printReport writes the comparison as a table.
