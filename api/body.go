@@ -195,7 +195,7 @@ func fieldOf(v reflect.Value, name string) (reflect.Value, bool) {
 }
 
 func wanted(v reflect.Value) string {
-	if _, ok := v.Interface().(time.Time); ok {
+	if _, ok := reflect.TypeAssert[time.Time](v); ok {
 		return "an RFC 3339 time such as 2026-03-04T06:00:00+01:00"
 	}
 	switch {

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"time"
 )
@@ -115,9 +116,7 @@ type decision struct {
 func question(debtor string, more ...object) object {
 	q := object{"creditor_id": acme, "debtor_id": debtor, "as_of": morning}
 	for _, m := range more {
-		for k, v := range m {
-			q[k] = v
-		}
+		maps.Copy(q, m)
 	}
 	return q
 }

@@ -145,7 +145,7 @@ func TestConsole(t *testing.T) {
 func TestConsoleCookie(t *testing.T) {
 	s := start(t)
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.PostForm(s.url+"/console/sign-in", url.Values{"key": {s.admin}}) //nolint:noctx // a test
+	resp, err := client.PostForm(s.url+"/console/sign-in", url.Values{"key": {s.admin}})
 	if err != nil {
 		t.Fatal(err)
 	}

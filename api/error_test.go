@@ -243,7 +243,7 @@ func TestLargeBody(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if resp.StatusCode != 413 || !bytes.Contains(answer, []byte(`"body_too_large"`)) {
+			if resp.StatusCode != http.StatusRequestEntityTooLarge || !bytes.Contains(answer, []byte(`"body_too_large"`)) {
 				t.Errorf("%s, %s: %d %s, want 413 body_too_large", path, name, resp.StatusCode, answer)
 			}
 		}

@@ -324,7 +324,7 @@ func TestGracefulStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(context.Background(), "POST", s.url+"/v1/recommendations/batch", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, s.url+"/v1/recommendations/batch", bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

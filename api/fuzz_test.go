@@ -9,6 +9,7 @@ import (
 // refused asks in process with any body at all, and wants what holds of every
 // answer: no panic, no 5xx, and each refusal as the document has it.
 func refused(f *testing.F, method, path string, kinds []string, seeds ...string) {
+	f.Helper()
 	s := start(f)
 	s.book(2)
 	for _, seed := range append(seeds, "", "null", "{}", "[]", `"`, "[[[[", "{\"a\":", "\x00", "\xff\xfe", `{"creditor_id":1e999}`, `[{"id":"\ud800"}]`) {

@@ -43,48 +43,48 @@ type server struct {
 type option func(*api.Config)
 
 // start opens a server over a new file.
-func start(t testing.TB, opts ...option) *server {
-	t.Helper()
-	s := open(t, filepath.Join(t.TempDir(), "w.duckdb"), opts...)
+func start(tb testing.TB, opts ...option) *server {
+	tb.Helper()
+	s := open(tb, filepath.Join(tb.TempDir(), "w.duckdb"), opts...)
 	s.admin = s.key("")
 	return s
 }
 
 // open opens a server over a file; stop ends it, and the end of the test does.
-func open(t testing.TB, path string, opts ...option) *server {
-	t.Helper()
-	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
-	st, err := store.Open(t.Context(), path, store.Options{Now: time.Now, Log: log, Threads: 2})
+func open(tb testing.TB, path string, opts ...option) *server {
+	tb.Helper()
+	log := slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
+	st, err := store.Open(tb.Context(), path, store.Options{Now: time.Now, Log: log, Threads: 2})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	e, err := engine.New(t.Context(), st, engine.Options{Now: time.Now, Log: log, Seed: 1})
+	e, err := engine.New(tb.Context(), st, engine.Options{Now: time.Now, Log: log, Seed: 1})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	cfg := api.DefaultConfig()
 	cfg.LearnEvery, cfg.RatePerKey = 0, 0
 	for _, o := range opts {
 		o(&cfg)
 	}
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	s := &server{Server: api.New(e, cfg, time.Now, log), t: t, path: path, store: st, engine: e, url: "http://" + l.Addr().String()}
+	s := &server{Server: api.New(e, cfg, time.Now, log), t: tb, path: path, store: st, engine: e, url: "http://" + l.Addr().String()}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, l) }()
 	s.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Errorf("serve: %v", err)
+			tb.Errorf("serve: %v", err)
 		}
 		if err := st.Close(); err != nil {
-			t.Errorf("close: %v", err)
+			tb.Errorf("close: %v", err)
 		}
 	})
-	t.Cleanup(s.stop)
+	tb.Cleanup(s.stop)
 	return s
 }
 
@@ -166,10 +166,10 @@ func (s *server) must(status int, method, path string, body any, headers ...with
 }
 
 // into decodes the answer.
-func into[T any](t testing.TB, a answer) (v T) {
-	t.Helper()
+func into[T any](tb testing.TB, a answer) (v T) {
+	tb.Helper()
 	if err := json.Unmarshal(a.body, &v); err != nil {
-		t.Fatalf("%v: %s", err, clip(a.body))
+		tb.Fatalf("%v: %s", err, clip(a.body))
 	}
 	return v
 }

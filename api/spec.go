@@ -120,7 +120,7 @@ func (n *node) resolve(part interface{ self() *node }) *node {
 	x := part.self()
 	for path := x.Get("$ref").Value; path != ""; path = x.Get("$ref").Value {
 		x = n
-		for _, name := range strings.Split(strings.TrimPrefix(path, "#/"), "/") {
+		for name := range strings.SplitSeq(strings.TrimPrefix(path, "#/"), "/") {
 			x = x.Get(name)
 		}
 	}
