@@ -325,7 +325,7 @@ func (s *scratch) candidates(q *question, v *verdict) {
 			if sl.allow&(1<<c) == 0 {
 				continue
 			}
-			value := v.euro*s.share(c, sl, s.rested[sl.day], static, seen[i]/mean-1) - cost[c] - s.weary[sl.day]
+			value := v.euro*s.share(c, sl, s.rested[sl.day], static, departure(seen[i], mean)) - cost[c] - s.weary[sl.day]
 			if sl.at > limit {
 				bestLater = max(bestLater, value)
 				continue
@@ -348,7 +348,7 @@ func (s *scratch) candidates(q *question, v *verdict) {
 			}
 			s.cands = append(s.cands, candidate{
 				channel: c, tone: tone, slots: options, at: sl.at, day: sl.day, hour: sl.hour, how: sl.how,
-				gain: s.gains[c][sl.day], rho: h.rho[c] * s.rested[sl.day], notice: seen[bestAt]/mean - 1, seen24: seen[bestAt],
+				gain: s.gains[c][sl.day], rho: h.rho[c] * s.rested[sl.day], notice: departure(seen[bestAt], mean), seen24: seen[bestAt],
 				cost: cost[c], annoy: s.weary[sl.day],
 			})
 		}
@@ -357,6 +357,10 @@ func (s *scratch) candidates(q *question, v *verdict) {
 	v.cands = s.cands
 	s.score(q, v)
 }
+
+// departure is by how much an hour is noticed better than the average one; at
+// most twice as well, so that one lucky hour does not decide all.
+func departure(seen, mean float64) float64 { return min(seen/mean-1, 1) }
 
 // gain fills s.gains[c]: by day of sending, the share of the horizon that is
 // saved if the contact fires.

@@ -11,13 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"rappel/datasets/ingest"
 	"rappel/datasets/ledger"
-	"rappel/datasets/store"
 	"rappel/datasets/world"
 )
 
@@ -132,9 +129,6 @@ func newRappelPolicy(ctx context.Context, o *simulateOptions, w *world.World, da
 		return nil, err
 	}
 	db := filepath.Join(dir, "world.duckdb")
-	if err := giveSignals(ctx, w, days, db, dir); err != nil {
-		return nil, errors.Join(fmt.Errorf("signals: %w", err), os.RemoveAll(dir))
-	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	url, key, stop, err := serveLoopback(ctx, db, w.Seed(), log)
 	if err != nil {
@@ -143,22 +137,6 @@ func newRappelPolicy(ctx context.Context, o *simulateOptions, w *world.World, da
 	r := world.NewRemote(w.Spec(), url, key)
 	r.Done = func() error { return errors.Join(stop(), os.RemoveAll(dir)) }
 	return r, nil
-}
-
-// giveSignals writes the weather, sector signals and postcodes of a world into
-// a new warehouse, before a server opens it.
-func giveSignals(ctx context.Context, w *world.World, days int, db, dir string) (err error) {
-	if err := world.WriteSignals(w, days, dir); err != nil {
-		return err
-	}
-	st, err := store.Open(ctx, db, store.Options{Now: time.Now, Log: discard})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	_, err = ingest.Run(ctx, st, ingest.Options{Stop: true},
-		filepath.Join(dir, "weather.csv"), filepath.Join(dir, "sector_signals.csv"), filepath.Join(dir, "postcodes.csv"))
-	return err
 }
 
 // printReport writes the comparison as a table.
