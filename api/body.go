@@ -187,7 +187,7 @@ func fieldOf(v reflect.Value, name string) (reflect.Value, bool) {
 				return f, true
 			}
 		}
-		if tag, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ","); tag == name {
+		if tag, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ","); tag == name && tag != "" {
 			return v.Field(i), true
 		}
 	}

@@ -12,8 +12,9 @@ func refused(f *testing.F, method, path string, kinds []string, seeds ...string)
 	f.Helper()
 	s := start(f)
 	s.book(2)
-	for _, seed := range append(seeds, "", "null", "{}", "[]", `"`, "[[[[", "{\"a\":", "\x00", "\xff\xfe", `{"creditor_id":1e999}`, `[{"id":"\ud800"}]`) {
+	for _, seed := range append(seeds, "", "null", "{}", "[]", `"`, "[[[[", "{\"a\":", "\x00", "\xff\xfe", `{"creditor_id":1e999}`, `{"":[]}`, `[{"id":"\ud800"}]`) {
 		f.Add(byte(0), []byte(seed))
+		f.Add(byte(1), []byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, kind byte, body []byte) {
 		req := httptest.NewRequestWithContext(t.Context(), method, path, bytes.NewReader(body))
