@@ -22,7 +22,12 @@ import (
 // about 50 debtors at a time: a few checks see as much as many small ones.
 func TestMain(m *testing.M) {
 	flag.Parse()
+	given := map[string]bool{}
+	flag.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	for name, value := range map[string]string{"rapid.checks": "2", "rapid.nofailfile": "true", "rapid.shrinktime": "5s"} {
+		if given[name] {
+			continue
+		}
 		if err := flag.Set(name, value); err != nil {
 			panic(err)
 		}

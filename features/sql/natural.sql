@@ -18,7 +18,7 @@ WITH late AS (
     GROUP BY pid, did, today
 ), paid AS (
     SELECT pid, list(greatest(settled_day, known_by) * 8 + 4) AS payments
-    FROM bill JOIN late USING (did) WHERE greatest(settled_day, known_by) < today GROUP BY pid
+    FROM bill JOIN late USING (did) WHERE settled_day < today AND known_by < today GROUP BY pid
 ), shadow AS (
     SELECT pid, list(sent_day * 8 + 2) AS sends FROM sent JOIN late USING (did) WHERE sent_day < today GROUP BY pid
 ), turn AS (
