@@ -10,24 +10,24 @@ import (
 )
 
 // warehouse opens an empty store in a file.
-func warehouse(t testing.TB) *store.Store {
-	t.Helper()
-	db, err := store.Open(t.Context(), t.TempDir()+"/test.db", store.Options{Now: time.Now, Log: slog.New(slog.DiscardHandler), Threads: 2})
+func warehouse(tb testing.TB) *store.Store {
+	tb.Helper()
+	db, err := store.Open(tb.Context(), tb.TempDir()+"/test.db", store.Options{Now: time.Now, Log: slog.New(slog.DiscardHandler), Threads: 2})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := db.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return db
 }
 
-func exec(t testing.TB, db *store.Store, stmt string) {
-	t.Helper()
-	if _, err := db.DB().ExecContext(t.Context(), stmt); err != nil {
-		t.Fatal(err)
+func exec(tb testing.TB, db *store.Store, stmt string) {
+	tb.Helper()
+	if _, err := db.DB().ExecContext(tb.Context(), stmt); err != nil {
+		tb.Fatal(err)
 	}
 }
 
@@ -39,11 +39,11 @@ func day(s string) time.Time {
 	return t
 }
 
-func load(t testing.TB, db *store.Store, asOf string, f Filter) *Set {
-	t.Helper()
-	s, err := New(db).Load(t.Context(), day(asOf), f)
+func load(tb testing.TB, db *store.Store, asOf string, f Filter) *Set {
+	tb.Helper()
+	s, err := New(db).Load(tb.Context(), day(asOf), f)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }

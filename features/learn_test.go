@@ -128,8 +128,10 @@ func TestOutcomeRows(t *testing.T) {
 	})
 	got := map[string]string{}
 	for _, r := range rows {
-		got[r["contact_id"]] = strings.Join([]string{r["decision_id"], r["channel"], r["tone"], r["hour_of_week"], r["dpd"], r["overdue_balance"],
-			r["others_7d"], r["days_to_payment"], r["days_to_next_contact"], r["hours_to_sign"], r["followed"]}, " ")
+		got[r["contact_id"]] = strings.Join([]string{
+			r["decision_id"], r["channel"], r["tone"], r["hour_of_week"], r["dpd"], r["overdue_balance"],
+			r["others_7d"], r["days_to_payment"], r["days_to_next_contact"], r["hours_to_sign"], r["followed"],
+		}, " ")
 	}
 	for k, w := range map[string]string{
 		"c1": fmt.Sprintf("(null) 0 0 58 1 99 0 %v 2 12 7", 3+1.0/24),

@@ -161,8 +161,8 @@ func book(seed uint64, debtors int) []fact {
 
 // fill empties the warehouse and writes what is known at a moment; with a zero
 // moment everything.
-func fill(t testing.TB, db *store.Store, facts []fact, known time.Time) {
-	t.Helper()
+func fill(tb testing.TB, db *store.Store, facts []fact, known time.Time) {
+	tb.Helper()
 	rows := map[string][]string{}
 	for _, f := range facts {
 		if known.IsZero() || !f.at.After(known) {
@@ -176,13 +176,13 @@ func fill(t testing.TB, db *store.Store, facts []fact, known time.Time) {
 			b.WriteString("INSERT OR IGNORE INTO " + table + " VALUES " + strings.Join(rows[table], ",\n") + ";\n")
 		}
 	}
-	exec(t, db, b.String())
+	exec(tb, db, b.String())
 }
 
-func creditors(t testing.TB) *store.Store {
-	t.Helper()
-	db := warehouse(t)
-	exec(t, db, `INSERT INTO creditors (creditor_id, timezone) VALUES ('a', 'Europe/Brussels'), ('b', 'Europe/London');
+func creditors(tb testing.TB) *store.Store {
+	tb.Helper()
+	db := warehouse(tb)
+	exec(tb, db, `INSERT INTO creditors (creditor_id, timezone) VALUES ('a', 'Europe/Brussels'), ('b', 'Europe/London');
 		INSERT INTO holidays VALUES ('BE', '2025-04-21', 'Easter Monday')`)
 	return db
 }

@@ -234,10 +234,10 @@ func TestFetch(t *testing.T) {
 		query = r.URL.String()
 		if r.URL.Query().Get("latitude") == "0.0000" {
 			w.WriteHeader(http.StatusTooManyRequests)
-			io.WriteString(w, `{"error":true,"reason":"too many"}`)
+			_, _ = io.WriteString(w, `{"error":true,"reason":"too many"}`)
 			return
 		}
-		io.WriteString(w, answer)
+		_, _ = io.WriteString(w, answer)
 	}))
 	defer server.Close()
 	f := Fetcher{Base: server.URL + "/", Client: server.Client(), Now: func() time.Time { return when("2026-03-02T10:30:00Z") }}
