@@ -412,13 +412,46 @@ func decisionID(seed uint64, a *account, at time.Time, l *learned, req *Request)
 	for _, c := range req.Channels {
 		text(c)
 	}
-	for _, k := range []int{len(a.profile), len(a.invoices), len(a.payments), len(a.contacts), len(a.signs), len(a.cases), len(a.ratings)} {
-		number(int64(k))
+	for _, n := range a.known(at.Unix()) {
+		number(n)
 	}
 	var id ulid.ULID
 	_ = id.SetTime(uint64(max(at.UnixMilli(), 0)))
 	_ = id.SetEntropy(h.Sum(nil)[:10])
 	return id.String()
+}
+
+// known counts what had happened by a moment, by kind.
+func (a *account) known(at int64) (n [7]int64) {
+	count := func(k int, when int64) {
+		if when != 0 && when <= at {
+			n[k]++
+		}
+	}
+	for i := range a.profile {
+		count(0, a.profile[i].ObservedAt.Unix())
+	}
+	for i := range a.invoices {
+		count(1, a.invoices[i].issued)
+		count(1, a.invoices[i].cancelled)
+	}
+	for i := range a.payments {
+		count(2, a.payments[i].at)
+	}
+	for i := range a.contacts {
+		count(3, a.contacts[i].at)
+	}
+	for i := range a.signs {
+		count(4, a.signs[i].at)
+	}
+	for i := range a.cases {
+		count(5, unixOf(a.cases[i].OpenedAt))
+		count(5, unixOf(a.cases[i].ClosedAt))
+	}
+	for i := range a.ratings {
+		count(6, a.ratings[i].ObservedAt.Unix())
+	}
+	return n
 }
 
 // bounds finds from when on each channel may be used, by the cadence and by

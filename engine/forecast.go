@@ -213,7 +213,7 @@ func (o *outlook) check() (level, shock float64, c ForecastCheck) {
 	prior := priorInvoices * money / float64(max(len(o.cents), 1))
 	level = 1
 	if prior > 0 {
-		level = min(max((c.Came+prior)/(c.Expected+prior), 0.25), 4)
+		level = min(max((c.Came+prior)/(c.Expected+prior), 0.1), 10)
 	}
 	beyond, scale := 0.0, 0.0
 	for w := range o.weeks {

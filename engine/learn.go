@@ -92,7 +92,7 @@ func (e *Engine) Learn(ctx context.Context, creditor string, asOf time.Time) (*L
 			return nil, fmt.Errorf("learn %s: %w", creditor, err)
 		}
 	}
-	l.rows = e.follow(b, l, asOf)
+	e.settle(b, l)
 	report.Contacts = followed(l.rows)
 
 	rewards := e.reward(b, l, last.asOf)
@@ -191,6 +191,15 @@ func (e *Engine) base() *models.Model {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	return e.champion.model
+}
+
+// settle attributes the outcomes by the model alone, from nothing: a state that
+// is restored holds what the learning held, to the bit.
+func (e *Engine) settle(b *book, l *learned) {
+	l.rows = nil
+	for range 3 {
+		l.rows = e.follow(b, l, l.asOf)
+	}
 }
 
 // follow computes the outcomes of every account with contacts.
@@ -504,6 +513,6 @@ func (e *Engine) restore(ctx context.Context, b *book, at time.Time) (*learned, 
 		ref: ModelRef{ID: state.ModelID, Vector: features.SchemaHash()},
 	}
 	l.post = m.Bandit.Posterior()
-	l.rows = e.follow(b, l, state.AsOf)
+	e.settle(b, l)
 	return l, nil
 }

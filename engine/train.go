@@ -147,7 +147,7 @@ func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *Tra
 }
 
 // maxTrainPeriods bounds the person-periods that training keeps in memory.
-const maxTrainPeriods = 4_000_000
+const maxTrainPeriods = 1_000_000
 
 // trainHazard fits m's hazard to a window of all books.
 func (e *Engine) trainHazard(ctx context.Context, books []*book, m *models.Model, from, to time.Time) (int, error) {

@@ -129,10 +129,14 @@ func hazardPrior() (mean, precision []float64) {
 	copy(mean[colOwn:], []float64{-0.5, -0.1, 0.4, 0.1, -0.2})
 	copy(mean[colWeekday:], []float64{0.15, 0.1, 0.1, 0.1, 0.1, -0.6, -0.9})
 	mean[colMonthEnd] = 0.15
+	// Whom a policy contacts are those who do not pay: from such data alone,
+	// contacts look useless and paying unasked too likely. So the push of a
+	// contact is held close to what experiments say of reminders.
 	for c := range 5 {
-		mean[colContact+c] = 0.9
+		mean[colContact+c], precision[colContact+c] = 0.9, 2000
 	}
-	mean[colOpened] = 0.3
+	mean[colOpened], precision[colOpened] = 0.3, 500
+	precision[colFormal] = 500
 	mean[colPayShare], precision[colPayShare] = 0.5, 8
 	mean[colNatural], precision[colNatural] = 0.5, 8
 	return mean, precision
