@@ -19,7 +19,10 @@ type Life struct {
 	Start Period
 	Days  int  // from the first day until it was paid, or until last seen
 	Paid  bool // false: censored then
-	first arrow.Date32
+	// Watched is how many days it was in the window at most: from the first
+	// day to the window's last.
+	Watched int
+	first   arrow.Date32
 }
 
 // Lives collects the invoices of person-period batches that were issued after
@@ -28,12 +31,13 @@ type Lives struct {
 	Share uint64 // keep one invoice of so many, by a hash of its id; 0 and 1: all
 	byID  map[string]*Life
 	begin arrow.Date32 // the first day of the window
+	end   arrow.Date32 // its last
 }
 
 // Append adds the rows of a record batch of the hazard relation.
 func (l *Lives) Append(rec arrow.RecordBatch) error {
 	if l.byID == nil {
-		l.byID, l.begin = map[string]*Life{}, math.MaxInt32
+		l.byID, l.begin, l.end = map[string]*Life{}, math.MaxInt32, math.MinInt32
 	}
 	var one Periods
 	if err := one.Append(rec); err != nil {
@@ -46,7 +50,7 @@ func (l *Lives) Append(rec arrow.RecordBatch) error {
 		return fmt.Errorf("person-periods: columns of other types than creditor_id, invoice_id and day have")
 	}
 	for i := range one.Len() {
-		l.begin = min(l.begin, day.Value(i))
+		l.begin, l.end = min(l.begin, day.Value(i)), max(l.end, day.Value(i))
 		id := creditor.Value(i) + "\x00" + invoice.Value(i)
 		if l.Share > 1 {
 			h := fnv.New64a()
@@ -83,6 +87,7 @@ func (l *Lives) All() []Life {
 	lives := make([]Life, len(ids))
 	for i, id := range ids {
 		lives[i] = *l.byID[id]
+		lives[i].Watched = int(l.end-lives[i].first) + 1
 	}
 	return lives
 }
@@ -141,7 +146,9 @@ func (h *Hazard) Evaluate(lives []Life, horizon int) Score {
 			abs += math.Abs(float64(x.Days - 1 - median))
 			paidDays = append(paidDays, float64(x.Days-1))
 		}
-		if x.Paid || x.Days >= horizon {
+		// An invoice that could not be followed to the horizon says nothing: to
+		// count it only where it was paid would make payment look likelier.
+		if x.Watched >= horizon && (x.Paid || x.Days >= horizon) {
 			seen = append(seen, known{1 - curve[min(horizon, longest)-1], x.Paid && x.Days <= horizon})
 		}
 	}

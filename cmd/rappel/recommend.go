@@ -1,11 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -38,19 +43,25 @@ func writeJSON(w io.Writer, v any) error {
 
 // newRecommendCommand returns `rappel recommend`.
 func newRecommendCommand() *cobra.Command {
-	var db, model, asOf string
-	var asJSON bool
+	var db, model, asOf, out string
+	var asJSON, all bool
 	req := engine.Request{HorizonDays: 7, Alternatives: 3}
 	c := &cobra.Command{
-		Use:   "recommend --db FILE --creditor ID --debtor ID",
-		Short: "The next best action for one debtor",
+		Use:   "recommend --db FILE --creditor ID --debtor ID|--all",
+		Short: "The next best action for one debtor, or for all who are overdue",
 		Long: `Recommend answers what POST /v1/recommendations would, from the warehouse file
 and, with --model, a trained artefact. The decision is logged. It learns first
-from what has happened until --as-of.`,
-		Example: "  rappel recommend --db rappel.duckdb --model models/march --creditor acme --debtor D-1007",
+from what has happened until --as-of.
+
+With --all it decides for every debtor with something overdue and writes one
+decision a line (NDJSON) to --out, or to stdout.`,
+		Example: "  rappel recommend --db rappel.duckdb --model models/march --creditor acme --debtor D-1007\n  rappel recommend --db rappel.duckdb --model models/march --creditor acme --all --out decisions.ndjson",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if db == "" || req.Creditor == "" || req.Debtor == "" {
-				return usage(errors.New("recommend needs --db, --creditor and --debtor"))
+			if db == "" || req.Creditor == "" || (req.Debtor == "") == !all {
+				return usage(errors.New("recommend needs --db, --creditor and one of --debtor and --all"))
+			}
+			if out != "" && !all {
+				return usage(errors.New("--out goes with --all"))
 			}
 			var err error
 			if req.AsOf, err = moment("--as-of", asOf); err != nil {
@@ -63,6 +74,9 @@ from what has happened until --as-of.`,
 			defer func() { err = errors.Join(err, o.store.Close()) }()
 			if _, err := o.engine.Learn(cmd.Context(), req.Creditor, req.AsOf); err != nil {
 				return err
+			}
+			if all {
+				return recommendAll(cmd, o.engine, req, out)
 			}
 			d, err := o.engine.Recommend(cmd.Context(), req)
 			if err != nil {
@@ -79,12 +93,47 @@ from what has happened until --as-of.`,
 	f.StringVar(&model, "model", "", "model artefact (`folder`)")
 	f.StringVar(&req.Creditor, "creditor", "", "`id` of the creditor")
 	f.StringVar(&req.Debtor, "debtor", "", "`id` of the debtor")
+	f.BoolVar(&all, "all", false, "decide for every debtor with something overdue")
+	f.StringVar(&out, "out", "", "`file` for the decisions of --all, one a line (default: stdout)")
 	f.StringVar(&asOf, "as-of", "", "`time` of the decision, RFC 3339 or a date (default: now)")
 	f.IntVar(&req.HorizonDays, "horizon", req.HorizonDays, "days to look ahead")
 	f.IntVar(&req.Alternatives, "alternatives", req.Alternatives, "how many runners-up to show")
 	f.StringVar(&req.Language, "language", "", "nl, fr or en (default: the debtor's)")
 	f.BoolVar(&asJSON, "json", false, "the answer as JSON")
 	return c
+}
+
+// recommendAll writes a decision for every overdue debtor, and on stderr what
+// they come to.
+func recommendAll(cmd *cobra.Command, e *engine.Engine, req engine.Request, path string) (err error) {
+	ids, err := e.Overdue(req.Creditor, req.AsOf)
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if path != "" {
+		file, e := os.Create(path)
+		if e != nil {
+			return e
+		}
+		defer func() { err = errors.Join(err, file.Close()) }()
+		out = file
+	}
+	buffer := bufio.NewWriter(out)
+	enc := json.NewEncoder(buffer)
+	counts := map[string]int{}
+	if err := e.Batch(cmd.Context(), req, ids, func(d *engine.Decision) error {
+		counts[strings.TrimSpace(d.Action+" "+d.Channel+d.HoldReason)]++
+		return enc.Encode(d)
+	}); err != nil {
+		return errors.Join(err, buffer.Flush())
+	}
+	t := tabwriter.NewWriter(cmd.ErrOrStderr(), 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "decisions\t%d\n", len(ids))
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(t, "%s\t%d\n", what, counts[what])
+	}
+	return errors.Join(buffer.Flush(), t.Flush())
 }
 
 func printDecision(w io.Writer, d *engine.Decision) error {

@@ -62,7 +62,7 @@ func TestRealData(t *testing.T) {
 		tables   []TableReport
 	}{
 		"receivables": {"ibm_accounts_receivable.csv", 2466, 0, []TableReport{
-			{"debtors", 2466, 100}, {"debtor_channels", 4932, 200}, {"invoices", 2466, 2466}, {"payments", 2466, 2466}, {"cases", 561, 561},
+			{"creditors", 2466, 1}, {"debtors", 2466, 100}, {"debtor_channels", 4932, 200}, {"invoices", 2466, 2466}, {"payments", 2466, 2466}, {"cases", 561, 561},
 		}},
 		"bank-calls": {"uci_bank-additional.zip#bank-additional/bank-additional-full.csv", 41188, 0, []TableReport{
 			{"debtors", 41188, 41188}, {"debtor_channels", 41188, 41188}, {"contacts", 105754, 105754}, {"engagements", 4640, 4640},
