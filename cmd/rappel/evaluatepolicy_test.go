@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"rappel/engine"
+)
+
+// loggedDecisions makes a warehouse with decisions of the built-in priors on
+// four mornings, and a model trained on what lay before them.
+func loggedDecisions(t *testing.T) (db, model string, from time.Time) {
+	t.Helper()
+	ctx, dir := t.Context(), t.TempDir()
+	data := filepath.Join(dir, "data")
+	db, model = filepath.Join(dir, "w.duckdb"), filepath.Join(dir, "model")
+	end, err := generateDemo(ctx, data, 100, 10, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	creditor, err := ingestDemo(ctx, db, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := open(ctx, db, "", 1, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from = end.AddDate(0, 0, -40)
+	opt := engine.DefaultTrainOptions()
+	opt.To = from
+	m, report, err := o.engine.Train(ctx, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Save(model, &report.Manifest); err != nil {
+		t.Fatal(err)
+	}
+	for morning := range 4 {
+		at := from.AddDate(0, 0, 2*morning)
+		ids, err := o.engine.Overdue(creditor, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = o.engine.Batch(ctx, engine.Request{Creditor: creditor, AsOf: at}, ids, func(*engine.Decision) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := o.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return db, model, from
+}
+
+func TestEvaluatePolicy(t *testing.T) {
+	db, model, from := loggedDecisions(t)
+	evaluate := func(args ...string) (code int, out, errs string) {
+		var o, e bytes.Buffer
+		code = run(append([]string{"evaluate", "policy", "--db", db, "--model", model, "--bootstraps", "200"}, args...), &o, &e)
+		return code, o.String(), e.String()
+	}
+
+	code, out, errs := evaluate("--json", "--min-ess", "1", "--max-unsupported", "0.9")
+	var a policyAnswer
+	if err := json.Unmarshal([]byte(out), &a); err != nil || code != 0 {
+		t.Fatalf("exit %d, %v: %s %s", code, err, out, errs)
+	}
+	if !a.From.Equal(from) || a.Trained || a.Against != "logged" || a.Rows < 50 || a.Lost != 0 || a.Changed != 0 {
+		t.Errorf("%+v", a)
+	}
+	if len(a.Estimates) < 2 || len(a.Difference) == 0 || a.Difference[0].Better == nil || a.RewardModel == "" {
+		t.Errorf("estimates %v, difference %v by %q", a.Estimates, a.Difference, a.RewardModel)
+	}
+	for _, e := range a.Estimates {
+		if e.Lo > e.Value || e.Value > e.Hi {
+			t.Errorf("%s: %v outside %v to %v", e.Name, e.Value, e.Lo, e.Hi)
+		}
+	}
+
+	// Against itself nothing differs, whatever the log.
+	code, out, errs = evaluate("--json", "--min-ess", "1", "--max-unsupported", "0.9", "--against", model)
+	if err := json.Unmarshal([]byte(out), &a); err != nil || code != 0 {
+		t.Fatalf("exit %d, %v: %s %s", code, err, out, errs)
+	}
+	for _, d := range a.Difference {
+		if d.Value != 0 {
+			t.Errorf("against itself: %s %v", d.Name, d.Value)
+		}
+	}
+
+	code, out, _ = evaluate("--min-ess", "1e6")
+	if code != 1 || !strings.Contains(out, "NOT SUPPORTED") || strings.Contains(out, "estimator") {
+		t.Errorf("refused: exit %d, %s", code, out)
+	}
+	code, out, _ = evaluate("--min-ess", "1e6", "--force")
+	if code != 0 || !strings.Contains(out, "forced") || !strings.Contains(out, "estimator") {
+		t.Errorf("forced: exit %d, %s", code, out)
+	}
+	if code, _, errs = evaluate("--creditor", "nobody"); code != 1 || !strings.Contains(errs, "nobody") {
+		t.Errorf("an unknown creditor: exit %d, %s", code, errs)
+	}
+	if code, _, _ = evaluate("--lake", "x"); code != 2 {
+		t.Errorf("two sources: exit %d, want 2", code)
+	}
+}
