@@ -191,7 +191,8 @@ func (s *scratch) capHold() (bool, int64) {
 // window is how long the contact may still go out: two hours, as far as they
 // are allowed.
 func (s *scratch) window(sendAt time.Time, c ledger.Channel) *Window {
-	to := sendAt.Truncate(time.Hour).Add(time.Hour)
+	// The end of the local hour: zones differ by half hours, too.
+	to := sendAt.Add(time.Hour - time.Duration(sendAt.Minute()*60+sendAt.Second())*time.Second)
 	for i := range s.slots {
 		if sl := &s.slots[i]; sl.at == to.Unix() && sl.allow&(1<<c) != 0 {
 			to = to.Add(time.Hour)
