@@ -385,6 +385,36 @@ func TestProposalsKeepTheRules(t *testing.T) {
 	}
 }
 
+// Where local hours do not begin with those of UTC, a window still ends with the
+// local hour, and so before quiet hours begin.
+func TestWindowEndsWithTheLocalHour(t *testing.T) {
+	d := newDesk(t, nil)
+	for i, zone := range []string{"Asia/Kolkata", "Asia/Kathmandu", "Europe/Brussels"} {
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		debtor := fmt.Sprintf("d%d", i)
+		d.tell(debtor, "debtor.upserted 2026-01-01T08:00:00Z "+strings.Replace(everywhere, "Europe/Brussels", zone, 1),
+			`invoice.issued 2026-01-02T08:00:00Z {"invoice_id":"i","issued_at":"2026-01-02T08:00:00Z","due_on":"2026-02-01","amount":5000,"currency":"EUR"}`)
+		contacts := 0
+		for minute := range 60 {
+			asOf := time.Date(2026, 3, 5, 19, minute, 0, 0, loc)
+			a, _ := d.answerTo(Request{Debtor: debtor, AsOf: asOf})
+			if a.Action != ActionContact || ledger.DayOf(*a.SendAt, loc) != ledger.DayOf(asOf, loc) {
+				continue
+			}
+			contacts++
+			if want := time.Date(2026, 3, 5, 20, 0, 0, 0, loc); !a.Window.To.Equal(want) {
+				t.Errorf("%s: sent at %v until %v, want %v", zone, a.SendAt, a.Window.To, want)
+			}
+		}
+		if contacts == 0 {
+			t.Errorf("%s: no contact this evening, nothing was tested", zone)
+		}
+	}
+}
+
 // The reasons add up to the difference in value between what was chosen and
 // the best of another channel, in every language.
 func TestReasonsAddUp(t *testing.T) {
