@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -213,6 +212,3 @@ func (v *Value) costs() (cost [ledger.Channels]float64) {
 	}
 	return cost
 }
-
-// errUnknownCreditor is wrapped where a creditor is not in the book.
-var errUnknownCreditor = errors.New("unknown creditor")

@@ -2,7 +2,7 @@ package models
 
 import (
 	"cmp"
-	"fmt"
+	"errors"
 	"hash/fnv"
 	"math"
 	"slices"
@@ -47,7 +47,7 @@ func (l *Lives) Append(rec arrow.RecordBatch) error {
 	invoice, ok2 := rec.Column(rec.Schema().FieldIndices("invoice_id")[0]).(*array.String)
 	day, ok3 := rec.Column(rec.Schema().FieldIndices("day")[0]).(*array.Date32)
 	if !ok1 || !ok2 || !ok3 {
-		return fmt.Errorf("person-periods: columns of other types than creditor_id, invoice_id and day have")
+		return errors.New("person-periods: columns of other types than creditor_id, invoice_id and day have")
 	}
 	for i := range one.Len() {
 		l.begin, l.end = min(l.begin, day.Value(i)), max(l.end, day.Value(i))
