@@ -185,7 +185,7 @@ func (e *Engine) frozen(ctx context.Context, b *book, asOf time.Time, o *PolicyO
 		}
 		l := newLearned(champion{model: m}, asOf)
 		l.set = set
-		l.rows = e.follow(b, l, asOf)
+		e.settle(b, l)
 		states[k] = l
 	}
 	return states, nil
@@ -228,8 +228,10 @@ func (e *Engine) revisit(ctx context.Context, s *scratch, b *book, states [2]*le
 		if k == 0 {
 			entry.curve = slices.Clone(s.surv[:rewardHorizon])
 			f := &s.f
-			j.context = [6]float64{d.Baseline, math.Log1p(float64(v.money) / 100), float64(f.dpd),
-				float64(f.contacts7), float64(f.contacts28), float64(f.step)}
+			j.context = [6]float64{
+				d.Baseline, math.Log1p(float64(v.money) / 100), float64(f.dpd),
+				float64(f.contacts7), float64(f.contacts28), float64(f.step),
+			}
 			j.changed = !sameCandidates(v.cands, log)
 			continue
 		}
@@ -387,8 +389,10 @@ func (p *PolicyLog) FitRewards(cfg ope.RewardConfig) (string, error) {
 		action[i] = p.rows[i].action
 	}
 	fit := func(l *ope.Log, k int) (*ope.RewardModel, error) {
-		m, err := l.FitModel(ope.Features{X: x, Action: action, Actions: actions,
-			Policy: func(i, action int) float64 { return p.rows[i].policy[k][action] }}, cfg)
+		m, err := l.FitModel(ope.Features{
+			X: x, Action: action, Actions: actions,
+			Policy: func(i, action int) float64 { return p.rows[i].policy[k][action] },
+		}, cfg)
 		if err != nil {
 			return nil, fmt.Errorf("reward model: %w", err)
 		}

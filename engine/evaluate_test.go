@@ -51,7 +51,8 @@ func practised(t *testing.T) (*Engine, time.Time) {
 }
 
 // logWith lets a model, as it is, decide for all overdue debtors on mornings
-// two days apart.
+// two days apart: with few e-mails a day, and on the last by letter and phone
+// only.
 func logWith(ctx context.Context, t *testing.T, e *Engine, m *models.Model, mornings []time.Time) (creditor string, decisions []*Decision) {
 	t.Helper()
 	creditor = e.Creditors()[0]
@@ -59,7 +60,16 @@ func logWith(ctx context.Context, t *testing.T, e *Engine, m *models.Model, morn
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, at := range mornings {
+	c := *b.creditor.Load()
+	c.Capacities = map[string]int{"email": 5} // the rest of a morning has to do without
+	if err := e.PutCreditor(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	for i, at := range mornings {
+		req := Request{Creditor: creditor, AsOf: at}
+		if i == len(mornings)-1 {
+			req.Channels = []string{"letter", "phone"}
+		}
 		states, err := e.frozen(ctx, b, at.Truncate(24*time.Hour), &PolicyOptions{Model: m})
 		if err != nil {
 			t.Fatal(err)
@@ -69,7 +79,7 @@ func logWith(ctx context.Context, t *testing.T, e *Engine, m *models.Model, morn
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = e.Batch(ctx, Request{Creditor: creditor, AsOf: at}, ids, func(d *Decision) error {
+		err = e.Batch(ctx, req, ids, func(d *Decision) error {
 			decisions = append(decisions, d)
 			return nil
 		})
@@ -140,12 +150,11 @@ func TestPolicyLog(t *testing.T) {
 	})
 
 	t.Run("another model differs", func(t *testing.T) {
-		o := DefaultTrainOptions()
-		o.To = mornings[0]
-		m, _, err := e.Train(ctx, o)
-		if err != nil {
-			t.Fatal(err)
+		m := models.Prior() // that believes twice as much in letters, and half in the rest
+		for c := range m.Response.Mean {
+			m.Response.Mean[c] /= 2
 		}
+		m.Response.Mean[ledger.Letter] *= 4
 		p, err := e.PolicyLog(ctx, PolicyOptions{Model: m, Against: logging, To: end})
 		if err != nil {
 			t.Fatal(err)
@@ -215,8 +224,10 @@ func TestOutcome(t *testing.T) {
 		{name: "cut after payment", sent: 1, paid: 8, next: -1, to: 10, value: 0.75, watched: 7, final: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a := &account{key: ledger.Key{Creditor: "c", Debtor: "d"},
-				invoices: []invoice{{id: "i", issued: at(-30), due: ledger.DayOf(start, time.UTC), cents: 10_000}}}
+			a := &account{
+				key:      ledger.Key{Creditor: "c", Debtor: "d"},
+				invoices: []invoice{{id: "i", issued: at(-30), due: ledger.DayOf(start, time.UTC), cents: 10_000}},
+			}
 			if c.paid >= 0 {
 				a.invoices[0].paid = at(c.paid)
 			}

@@ -105,13 +105,11 @@ func (o *policyOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	a, err := o.answer(log, man, cfg)
-	var refused *ope.SupportError
-	var horizon *ope.HorizonError
-	if errors.As(err, &horizon) {
+	if _, short := errors.AsType[*ope.HorizonError](err); short {
 		return fmt.Errorf("the log from %s to %s is too short for rewards of 28 days: %w",
 			log.From.Format(time.DateOnly), log.To.Format(time.DateOnly), err)
 	}
-	if err != nil && !errors.As(err, &refused) {
+	if _, refused := errors.AsType[*ope.SupportError](err); err != nil && !refused {
 		return err
 	}
 	write := a.text
