@@ -121,7 +121,7 @@ func New(ctx context.Context, st *store.Store, opt Options) (*Engine, error) {
 		e.books[c.ID] = e.newBook(&c)
 	}
 	if err := st.Load(ctx, ledger.Key{}, func(r ledger.Rows) error {
-		e.fold(&r)
+		e.fold(ctx, &r)
 		return nil
 	}); err != nil {
 		return nil, fmt.Errorf("accounts: %w", err)
@@ -223,12 +223,12 @@ func (e *Engine) Ingest(ctx context.Context, events []ledger.Event) (accepted, d
 	if err != nil {
 		return 0, 0, fmt.Errorf("append events: %w", err)
 	}
-	e.fold(&receipt.Fresh)
+	e.fold(ctx, &receipt.Fresh)
 	return receipt.Accepted, receipt.Duplicates, nil
 }
 
 // fold adds rows to the accounts they speak of.
-func (e *Engine) fold(r *ledger.Rows) {
+func (e *Engine) fold(ctx context.Context, r *ledger.Rows) {
 	byKey := map[ledger.Key]*ledger.Rows{}
 	part := func(creditor, debtor string) *ledger.Rows {
 		k := ledger.Key{Creditor: creditor, Debtor: debtor}
@@ -274,7 +274,7 @@ func (e *Engine) fold(r *ledger.Rows) {
 	for k, p := range byKey {
 		b, err := e.book(k.Creditor)
 		if err != nil {
-			e.opt.Log.LogAttrs(context.Background(), slog.LevelWarn, "rows of an unknown creditor",
+			e.opt.Log.LogAttrs(ctx, slog.LevelWarn, "rows of an unknown creditor",
 				slog.String("creditor_id", k.Creditor))
 			continue
 		}

@@ -72,8 +72,7 @@ func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *Tra
 	m.AddProfiles(l.profiles())
 
 	o.Progress("pay hazard on the first part")
-	periods, err := e.trainHazard(ctx, books, m, o.From, r.Cut)
-	if err != nil {
+	if _, err := e.trainHazard(ctx, books, m, o.From, r.Cut); err != nil {
 		return nil, nil, err
 	}
 	o.Progress("score on the holdout")
@@ -81,7 +80,8 @@ func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *Tra
 		return nil, nil, err
 	}
 	o.Progress("pay hazard on all")
-	if periods, err = e.trainHazard(ctx, books, m, o.From, o.To); err != nil {
+	periods, err := e.trainHazard(ctx, books, m, o.From, o.To)
+	if err != nil {
 		return nil, nil, err
 	}
 	o.Progress("open times")

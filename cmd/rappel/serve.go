@@ -72,7 +72,7 @@ is stopped. Without a model it starts from the built-in priors and learns.`,
 			if err != nil {
 				return err
 			}
-			l, err := net.Listen("tcp", addr)
+			l, err := (&net.ListenConfig{}).Listen(cmd.Context(), "tcp", addr)
 			if err != nil {
 				return errors.Join(err, o.store.Close())
 			}
@@ -113,6 +113,7 @@ func serveLoopback(ctx context.Context, path string, seed uint64, log *slog.Logg
 	cfg := api.DefaultConfig()
 	cfg.LearnEvery, cfg.RatePerKey = 0, 0 // whoever plays a year sets its pace
 	done := make(chan error, 1)
+	//nolint:contextcheck // every handler takes its request's context
 	go func() { done <- api.New(o.engine, cfg, time.Now, log).Serve(serving, l) }()
 	return urlOf(l), key, func() error {
 		cancel()
