@@ -199,10 +199,6 @@ func (e *Engine) revisit(ctx context.Context, s *scratch, b *book, states [2]*le
 	if err := json.Unmarshal(d.Candidates, &log); err != nil {
 		return false, fmt.Errorf("candidates: %w", err)
 	}
-	answer, err := parseAnswer(d)
-	if err != nil {
-		return false, err
-	}
 	if d.Action == ActionContact {
 		j.action = actionOf(d.Channel, d.Tone)
 	}
@@ -215,7 +211,7 @@ func (e *Engine) revisit(ctx context.Context, s *scratch, b *book, states [2]*le
 		if l == nil {
 			continue
 		}
-		v, err := e.again(s, b, l, d, answer, log)
+		v, err := e.again(s, b, l, d, log)
 		if errors.Is(err, ErrDebtor) {
 			return false, nil
 		}
@@ -244,20 +240,17 @@ func (e *Engine) revisit(ctx context.Context, s *scratch, b *book, states [2]*le
 	return true, nil
 }
 
-// again decides a logged question anew. The channels whose capacity was used up
-// then are closed again; where the request allowed fewer channels than there
-// are, the log shows those that were left.
-func (e *Engine) again(s *scratch, b *book, l *learned, d *ledger.Decision, answer *Decision, log []drawn) (verdict, error) {
+// again decides a logged question anew. Where the request allowed fewer
+// channels than there are, or the capacity of one was used up, the log shows
+// those that were left.
+func (e *Engine) again(s *scratch, b *book, l *learned, d *ledger.Decision, log []drawn) (verdict, error) {
 	req := Request{Creditor: d.Creditor, Debtor: d.Debtor, AsOf: d.DecidedAt}
 	for {
 		q, err := e.ask(s, b, l, &req)
 		if err != nil {
 			return verdict{}, err
 		}
-		for c, name := range upper {
-			code := "CAPACITY_" + name
-			q.full[c] = slices.ContainsFunc(answer.Constraints, func(x Constraint) bool { return x.Code == code })
-		}
+		q.full = [ledger.Channels]bool{} // of today's plans, not of then
 		v := decide(s, q)
 		if req.Channels != nil || !slices.ContainsFunc(v.cands, func(c candidate) bool { return !c.wait && !offers(log, c.channel) }) {
 			return v, nil

@@ -12,13 +12,13 @@ import (
 )
 
 // loggedDecisions makes a warehouse with decisions of the built-in priors on
-// four mornings, and a model trained on what lay before them.
+// three mornings, and a model trained on what lay before them.
 func loggedDecisions(t *testing.T) (db, model string, from time.Time) {
 	t.Helper()
 	ctx, dir := t.Context(), t.TempDir()
 	data := filepath.Join(dir, "data")
 	db, model = filepath.Join(dir, "w.duckdb"), filepath.Join(dir, "model")
-	end, err := generateDemo(ctx, data, 100, 10, 1)
+	end, err := generateDemo(ctx, data, 80, 9, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func loggedDecisions(t *testing.T) (db, model string, from time.Time) {
 	if err := m.Save(model, &report.Manifest); err != nil {
 		t.Fatal(err)
 	}
-	for morning := range 4 {
+	for morning := range 3 {
 		at := from.AddDate(0, 0, 2*morning)
 		ids, err := o.engine.Overdue(creditor, at)
 		if err != nil {
