@@ -141,8 +141,10 @@ func (a *account) fold(r *ledger.Rows) {
 			func(c *contact) int64 { return c.at })
 	}
 	for _, x := range r.Engagements {
-		s := sign{event: x.EventID, contact: x.Contact, kind: signKinds[x.Kind], channel: -1,
-			precise: x.Precision != "date", machine: x.Machine, at: x.OccurredAt.Unix()}
+		s := sign{
+			event: x.EventID, contact: x.Contact, kind: signKinds[x.Kind], channel: -1,
+			precise: x.Precision != "date", machine: x.Machine, at: x.OccurredAt.Unix(),
+		}
 		if x.HasChannel {
 			s.channel = int8(x.Channel)
 		}

@@ -153,6 +153,12 @@ func (e *Engine) outlook(ctx context.Context, b *book, l *learned, asOf time.Tim
 		for i := range f.claims {
 			c := &f.claims[i]
 			p := f.period(&h, c)
+			if row, ok := then.set.Row(a.key); ok {
+				// The hazard is fitted to the history at issue (features/sql/hazard.sql):
+				// the days that this invoice lay overdue are no part of it.
+				days := max(then.set.NaturalDays[row]-float64(max(p.DPD, 0)), 0)
+				p.Natural = (then.set.NaturalPayments[row] + 0.6) / (days + 30)
+			}
 			today := f.today
 			l.model.Hazard.SurvivalTo(curve, p, &h.payShare, func(ahead int) bool { return monthEnd(today + ledger.Day(ahead)) })
 			o.cents = append(o.cents, c.cents)

@@ -57,8 +57,10 @@ func fixed(s *scratch, q *question) verdict {
 			if sl.allow&(1<<c) == 0 || sl.hour < 9 || sl.at > f.at+commitHours*3600 {
 				continue
 			}
-			v.cands[0] = candidate{channel: c, tone: tone, at: sl.at, day: sl.day, hour: sl.hour, how: sl.how, prob: 1,
-				cost: q.creditor.Value.costs()[c]}
+			v.cands[0] = candidate{
+				channel: c, tone: tone, at: sl.at, day: sl.day, hour: sl.hour, how: sl.how, prob: 1,
+				cost: q.creditor.Value.costs()[c],
+			}
 			v.sendAt = sl.at
 			return true
 		}

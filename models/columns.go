@@ -107,7 +107,13 @@ func (w partWriter) row(name string, v reflect.Value) {
 
 // decodePart reads what encodePart wrote into *part. Every field must be there
 // and none beside them.
-func decodePart(file []byte, part any) error {
+func decodePart(file []byte, part any) (err error) {
+	// The reader of Arrow files panics on offsets that point nowhere.
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("%w: %v", ErrPart, fault)
+		}
+	}()
 	r, err := ipc.NewFileReader(bytes.NewReader(file))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrPart, err)

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"strconv"
+	"strings"
 )
 
 //go:embed evaluatelog.html
@@ -152,15 +153,17 @@ func watched(s *logSequence) chart {
 	}
 	inside := func(v number) float64 { return min(max(y.at(float64(v)), 8), plotHeight) }
 	var forth, back string
+	var forthSb155 strings.Builder
 	for k, l := range s.Looks {
 		px := x.at(float64(l.Clusters))
-		forth += fmt.Sprintf("%.1f,%.1f ", px, inside(l.Hi))
+		forthSb155.WriteString(fmt.Sprintf("%.1f,%.1f ", px, inside(l.Hi)))
 		back = fmt.Sprintf("%.1f,%.1f ", px, inside(l.Lo)) + back
 		if k > 0 {
 			p := s.Looks[k-1]
 			c.Lines = append(c.Lines, segment{x.at(float64(p.Clusters)), inside(p.Value), px, inside(l.Value), "curve"})
 		}
 	}
+	forth += forthSb155.String()
 	c.Areas = append(c.Areas, polygon{forth + back, "band"})
 	return c
 }

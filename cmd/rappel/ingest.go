@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -96,7 +97,7 @@ func printReports(out io.Writer, reports []ingest.Report) error {
 		for i, t := range r.Tables {
 			rejected := ""
 			if i == 0 {
-				rejected = fmt.Sprint(r.Rejected)
+				rejected = strconv.Itoa(r.Rejected)
 			}
 			fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\n", r.Path, t.Table, t.Rows, t.New, rejected)
 		}

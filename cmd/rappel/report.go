@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -415,7 +416,7 @@ func (r *report) printResponse(p *page) error {
 	return p.section("Response by channel and attempt", func(t io.Writer) {
 		fmt.Fprintln(t, "channel\tattempt\tsent\tsign of a person\tpaid in 7 days\tpaid in 28 days")
 		for _, l := range r.Response {
-			attempt := fmt.Sprint(l.Attempt)
+			attempt := strconv.Itoa(l.Attempt)
 			if l.Attempt == 6 {
 				attempt = "6+"
 			}
@@ -481,7 +482,7 @@ func (r *report) printForecast(p *page) error {
 	for _, w := range f.Weeks {
 		most = max(most, w.P90)
 	}
-	return p.section(fmt.Sprintf("Cash to come, %s", f.Currency), func(t io.Writer) {
+	return p.section("Cash to come, "+f.Currency, func(t io.Writer) {
 		fmt.Fprintln(t, "week of\tp10\tp50\tp90")
 		for _, w := range f.Weeks {
 			line := ""

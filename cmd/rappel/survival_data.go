@@ -76,10 +76,10 @@ func readColumns(ctx context.Context, path string, names []string) (columns map[
 		}
 		quoted := `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 		c := &survivalColumn{name: name}
-		switch {
-		case kind == "DATE":
+		switch kind {
+		case "DATE":
 			expressions = append(expressions, "("+quoted+" - DATE '1970-01-01')::DOUBLE")
-		case kind == "VARCHAR":
+		case "VARCHAR":
 			expressions = append(expressions, quoted)
 			c.text = []string{}
 		default:
