@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"rappel/datasets/ledger"
+	"rappel/datasets/store"
+)
+
+// office is an engine over a file that can be closed and opened again.
+type office struct {
+	*Engine
+	t     *testing.T
+	path  string
+	store *store.Store
+	n     int
+}
+
+func newOffice(t *testing.T) *office {
+	o := &office{t: t, path: filepath.Join(t.TempDir(), "w.duckdb")}
+	o.open()
+	c := DefaultCreditor("c")
+	if err := o.PutCreditor(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = o.store.Close() })
+	return o
+}
+
+func (o *office) open() {
+	o.t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	st, err := store.Open(o.t.Context(), o.path, store.Options{Now: time.Now, Log: log, Threads: 1})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	e, err := New(o.t.Context(), st, Options{Now: time.Now, Log: log, Seed: 1})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	o.Engine, o.store = e, st
+}
+
+func (o *office) reopen() {
+	o.t.Helper()
+	if err := o.store.Close(); err != nil {
+		o.t.Fatal(err)
+	}
+	o.open()
+}
+
+func (o *office) tell(debtor string, lines ...string) {
+	o.t.Helper()
+	if _, _, err := o.Ingest(o.t.Context(), events(o.t, debtor, &o.n, lines...)); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func (o *office) learn(at time.Time) {
+	o.t.Helper()
+	if _, err := o.Learn(o.t.Context(), "c", at); err != nil {
+		o.t.Fatal(err)
+	}
+}
+
+func (o *office) ask(debtor string, at time.Time) *Decision {
+	o.t.Helper()
+	d, err := o.Recommend(o.t.Context(), Request{Creditor: "c", Debtor: debtor, AsOf: at, Alternatives: 2})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return d
+}
+
+const offices = 6 // debtors
+
+// live plays days of a small book: every morning is learnt or not, asked for
+// everyone, and what is proposed is sent; every third is read and every fifth
+// moves the debtor to pay. before is called each morning.
+func (o *office) live(days int, before func(day int)) (answers []string) {
+	start := time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC)
+	for i := range offices {
+		issued := start.AddDate(0, 0, -40).Format(time.RFC3339)
+		lines := []string{"debtor.upserted " + issued + " " + everywhere}
+		for k := range 3 {
+			lines = append(lines, fmt.Sprintf(`invoice.issued %s {"invoice_id":"i%d-%d","issued_at":%q,"due_on":"2026-0%d-%02d","amount":%d,"currency":"EUR"}`,
+				issued, i, k, issued, 2+k/2, 5+i+7*(k%2), 100*(i+1)))
+		}
+		o.tell(fmt.Sprintf("d%d", i), lines...)
+	}
+	for day := range days {
+		at := start.AddDate(0, 0, day)
+		if before != nil {
+			before(day)
+		}
+		if day%4 == 0 {
+			o.learn(at)
+		}
+		for i := range offices {
+			debtor := fmt.Sprintf("d%d", i)
+			d := o.ask(debtor, at)
+			answers = append(answers, asJSON(o.t, d))
+			if d.Action != ActionContact {
+				continue
+			}
+			sent, id := d.SendAt.UTC(), fmt.Sprintf("k%d-%d", day, i)
+			lines := []string{fmt.Sprintf(`contact.sent %s {"contact_id":%q,"decision_id":%q,"channel":%q,"tone":%q}`, sent.Format(time.RFC3339), id, d.ID, d.Channel, d.Tone)}
+			if (day+i)%3 == 0 && d.Channel != "letter" {
+				lines = append(lines, fmt.Sprintf(`contact.replied %s {"contact_id":%q}`, sent.Add(time.Hour).Format(time.RFC3339), id))
+			}
+			if (day+i)%5 == 0 && len(d.Invoices) > 0 {
+				lines = append(lines, fmt.Sprintf(`payment.received %s {"payment_id":%q,"invoice_id":%q,"amount":%d}`,
+					sent.Add(2*time.Hour).Format(time.RFC3339), "p"+id, d.Invoices[0], 100*(i+1)))
+			}
+			o.tell(debtor, lines...)
+		}
+	}
+	return answers
+}
+
+func TestRestartChangesNoAnswer(t *testing.T) {
+	plain := newOffice(t)
+	want := plain.live(10, nil)
+	broken := newOffice(t)
+	got := broken.live(10, func(day int) {
+		if day%3 == 2 {
+			broken.reopen()
+		}
+	})
+	contacts := 0
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("day %d, debtor %d: after restarts\n%s\nwithout\n%s", i/offices, i%offices, got[i], want[i])
+		}
+		if len(want[i]) > 0 && want[i][0] == '{' {
+			contacts++
+		}
+	}
+
+	// Long after, the same question as of the first days has the same answer:
+	// from what had been learnt by then, whatever came since.
+	at := time.Date(2026, 3, 4, 6, 0, 0, 0, time.UTC)
+	for i := range offices {
+		if got := asJSON(t, plain.ask(fmt.Sprintf("d%d", i), at)); got != want[2*offices+i] {
+			t.Errorf("debtor %d, asked again\n%s\nthen\n%s", i, got, want[2*offices+i])
+		}
+	}
+
+	key := ledger.Key{Creditor: "c", Debtor: "d1"}
+	if err := plain.Erase(t.Context(), key, "test"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := plain.Recommend(t.Context(), Request{Creditor: "c", Debtor: "d1", AsOf: at}); err == nil {
+			t.Error("an erased debtor is still known")
+		}
+		l := plain.books["c"].learned.Load()
+		if _, known := l.rows["d1"]; known || l.model.Debtor(key) >= 0 {
+			t.Error("what was learnt of an erased debtor is still there")
+		}
+		plain.reopen()
+	}
+}
