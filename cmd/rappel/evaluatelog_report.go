@@ -152,19 +152,18 @@ func watched(s *logSequence) chart {
 		c.Texts = append(c.Texts, caption{labelWidth - 98, y.at(t) + 4, "end", tick(t)})
 	}
 	inside := func(v number) float64 { return min(max(y.at(float64(v)), 8), plotHeight) }
-	var forth, back string
-	var forthSb155 strings.Builder
+	var forth strings.Builder
+	var back string
 	for k, l := range s.Looks {
 		px := x.at(float64(l.Clusters))
-		forthSb155.WriteString(fmt.Sprintf("%.1f,%.1f ", px, inside(l.Hi)))
+		fmt.Fprintf(&forth, "%.1f,%.1f ", px, inside(l.Hi))
 		back = fmt.Sprintf("%.1f,%.1f ", px, inside(l.Lo)) + back
 		if k > 0 {
 			p := s.Looks[k-1]
 			c.Lines = append(c.Lines, segment{x.at(float64(p.Clusters)), inside(p.Value), px, inside(l.Value), "curve"})
 		}
 	}
-	forth += forthSb155.String()
-	c.Areas = append(c.Areas, polygon{forth + back, "band"})
+	c.Areas = append(c.Areas, polygon{forth.String() + back, "band"})
 	return c
 }
 
