@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -400,7 +401,7 @@ func TestWindowEndsWithTheLocalHour(t *testing.T) {
 		contacts := 0
 		for minute := range 60 {
 			asOf := time.Date(2026, 3, 5, 19, minute, 0, 0, loc)
-			a, _ := d.answerTo(Request{Debtor: debtor, AsOf: asOf})
+			a, _ := d.answerTo(Request{Debtor: debtor, AsOf: asOf, Channels: []string{"email"}})
 			if a.Action != ActionContact || ledger.DayOf(*a.SendAt, loc) != ledger.DayOf(asOf, loc) {
 				continue
 			}
@@ -431,7 +432,7 @@ func TestReasonsAddUp(t *testing.T) {
 			for _, language := range []string{"nl", "fr", "en"} {
 				s := newScratch()
 				at := moment(t, "2026-02-28T06:00:00Z").AddDate(0, 0, day*7)
-				q, err := d.Engine.ask(s, b, b.learned.Load(), &Request{Creditor: "c", Debtor: debtor, AsOf: at, Key: fmt.Sprint(day)})
+				q, err := d.Engine.ask(s, b, b.learned.Load(), &Request{Creditor: "c", Debtor: debtor, AsOf: at, Key: strconv.Itoa(day)})
 				if err != nil {
 					t.Fatal(err)
 				}
