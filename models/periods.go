@@ -1,7 +1,10 @@
 package models
 
 import (
+	"cmp"
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -20,7 +23,8 @@ var periodColumns = [...]string{
 // Periods is person-period data in memory, compact: the design is spelt out
 // batch by batch as a fit passes over it.
 type Periods struct {
-	rows []float32 // len(periodColumns) a row
+	rows   []float32 // len(periodColumns) a row
+	sorted bool      // in the order that settle gives
 }
 
 // Len is the number of rows.
@@ -29,6 +33,7 @@ func (p *Periods) Len() int { return len(p.rows) / len(periodColumns) }
 // Append adds the rows of a record batch of the hazard relation.
 func (p *Periods) Append(rec arrow.RecordBatch) error {
 	const width = len(periodColumns)
+	p.sorted = false
 	from := len(p.rows)
 	p.rows = append(p.rows, make([]float32, int(rec.NumRows())*width)...)
 	for k, name := range periodColumns {
@@ -66,8 +71,42 @@ func (p *Periods) At(i int) (q Period, paid bool, weight float64) {
 	return q, r[0] != 0, float64(r[1])
 }
 
-// Pass yields the design in batches.
+// settle puts the rows in an order that depends on what they hold and not on
+// how they came, so that sums over them are the same to the last bit: by hash,
+// then by content; rows that are alike may trade places.
+func (p *Periods) settle() {
+	const width = len(periodColumns)
+	if p.sorted {
+		return
+	}
+	type key struct {
+		hash uint64
+		row  int32
+	}
+	keys := make([]key, p.Len())
+	for i := range keys {
+		h := uint64(14695981039346656037) // FNV-1a over the bits of the row
+		for _, v := range p.rows[i*width:][:width] {
+			h = (h ^ uint64(math.Float32bits(v))) * 1099511628211
+		}
+		keys[i] = key{h, int32(i)}
+	}
+	slices.SortFunc(keys, func(a, b key) int {
+		if a.hash != b.hash {
+			return cmp.Compare(a.hash, b.hash)
+		}
+		return slices.Compare(p.rows[int(a.row)*width:][:width], p.rows[int(b.row)*width:][:width])
+	})
+	rows := make([]float32, 0, len(p.rows))
+	for _, k := range keys {
+		rows = append(rows, p.rows[int(k.row)*width:][:width]...)
+	}
+	p.rows, p.sorted = rows, true
+}
+
+// Pass yields the design in batches, in an order that is the rows' own.
 func (p *Periods) Pass(yield func(survival.Batch) error) error {
+	p.settle()
 	const size = 8192
 	b := survival.Batch{
 		X: make([]float64, size*HazardColumns), Y: make([]float64, size), W: make([]float64, size),
