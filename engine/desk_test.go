@@ -67,7 +67,7 @@ func (d *desk) settle(edit func(*Creditor)) {
 func (d *desk) tell(debtor string, lines ...string) {
 	d.t.Helper()
 	for _, ev := range events(d.t, debtor, &d.n, lines...) {
-		d.fold(&ev.Rows)
+		d.fold(d.t.Context(), &ev.Rows)
 	}
 }
 
