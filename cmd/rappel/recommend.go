@@ -56,14 +56,13 @@ from what has happened until --as-of.
 With --all it decides for every debtor with something overdue and writes one
 decision a line (NDJSON) to --out, or to stdout.`,
 		Example: "  rappel recommend --db rappel.duckdb --model models/march --creditor acme --debtor D-1007\n  rappel recommend --db rappel.duckdb --model models/march --creditor acme --all --out decisions.ndjson",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if db == "" || req.Creditor == "" || (req.Debtor == "") == !all {
 				return usage(errors.New("recommend needs --db, --creditor and one of --debtor and --all"))
 			}
 			if out != "" && !all {
 				return usage(errors.New("--out goes with --all"))
 			}
-			var err error
 			if req.AsOf, err = moment("--as-of", asOf); err != nil {
 				return err
 			}

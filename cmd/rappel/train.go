@@ -28,11 +28,10 @@ artefact: a folder with a manifest and Arrow files. The report scores the pay
 hazard on the end of the window, fitted to what lay before. The same data and
 seed give the same bytes.`,
 		Example: "  rappel train --db rappel.duckdb --out models/march --to 2026-04-01",
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if (db == "") == (lake == "") || out == "" {
 				return usage(errors.New("train needs --out and one of --db and --lake"))
 			}
-			var err error
 			if o.From, err = moment("--from", from); err != nil {
 				return err
 			}
