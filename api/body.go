@@ -220,7 +220,7 @@ func named(v, pointer string) error {
 	return nil
 }
 
-// plausible refuses moments that no debt can have; zero stands for now.
+// plausible refuses moments that no debt can have; the zero moment stands for the present.
 func plausible(t time.Time, pointer string) error {
 	if !t.IsZero() && (t.Year() < 1970 || t.Year() > 2200) {
 		return &engine.FieldError{Pointer: pointer, Detail: fmt.Sprintf("the year %d is not between 1970 and 2200", t.Year())}

@@ -10,6 +10,7 @@ import (
 
 	"rappel/datasets/ledger"
 	"rappel/datasets/store"
+	"rappel/features"
 	"rappel/models"
 	"rappel/models/timing"
 )
@@ -369,6 +370,12 @@ func (e *Engine) forget(ctx context.Context, b *book, key ledger.Key, actor stri
 		}
 	}
 	l.rows = rows
+	if last.set != nil { // its vector goes, too
+		if l.set, err = e.pipe.Load(ctx, last.asOf, features.Filter{Creditor: b.id}); err != nil {
+			return fmt.Errorf("forget: vectors: %w", err)
+		}
+		b.set = l.set
+	}
 	b.learned.Store(&l)
 	if last.asOf.IsZero() {
 		return e.store.Audit(ctx, key.Creditor, actor, "erase", "debtor", "")
