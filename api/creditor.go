@@ -28,7 +28,7 @@ func (s *Server) putCreditor(c echo.Context) error {
 			return &engine.FieldError{Pointer: pointer, Detail: fault}
 		}
 	}
-	if err := s.engine.PutCreditor(c.Request().Context(), body); err != nil {
+	if err := s.engine.PutCreditor(c.Request().Context(), body, keyOf(c).ID); err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, body)

@@ -177,8 +177,9 @@ func (e *Engine) book(id string) (*book, error) {
 	return b, nil
 }
 
-// PutCreditor creates a creditor or changes its settings.
-func (e *Engine) PutCreditor(ctx context.Context, c Creditor) error {
+// PutCreditor creates a creditor or changes its settings, and keeps what actor
+// changed.
+func (e *Engine) PutCreditor(ctx context.Context, c Creditor, actor string) error {
 	if err := c.Validate(e.packs); err != nil {
 		return err
 	}
@@ -186,7 +187,18 @@ func (e *Engine) PutCreditor(ctx context.Context, c Creditor) error {
 	if err != nil {
 		return fmt.Errorf("creditor %s: %w", c.ID, err)
 	}
-	if err := e.store.PutCreditor(ctx, row); err != nil {
+	var before Creditor
+	if b, err := e.book(c.ID); err == nil {
+		before = *b.creditor.Load()
+	}
+	changes, err := changes(&before, &c)
+	if err != nil {
+		return fmt.Errorf("creditor %s: %w", c.ID, err)
+	}
+	for i := range changes {
+		changes[i].At, changes[i].Actor = e.opt.Now().UTC(), actor
+	}
+	if err := e.store.PutCreditor(ctx, row, changes...); err != nil {
 		return fmt.Errorf("creditor %s: %w", c.ID, err)
 	}
 	e.mu.Lock()

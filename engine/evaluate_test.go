@@ -62,7 +62,7 @@ func logWith(ctx context.Context, t *testing.T, e *Engine, m *models.Model, morn
 	}
 	c := *b.creditor.Load()
 	c.Capacities = map[string]int{"email": 5} // the rest of a morning has to do without
-	if err := e.PutCreditor(ctx, c); err != nil {
+	if err := e.PutCreditor(ctx, c, "test"); err != nil {
 		t.Fatal(err)
 	}
 	for i, at := range mornings {

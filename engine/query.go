@@ -153,6 +153,9 @@ func (e *Engine) Review(ctx context.Context, creditor, id string, r Review) (*Re
 	if err := e.store.PutReview(ctx, row.Creditor, id, statusOf[r.Verdict], review); err != nil {
 		return nil, fmt.Errorf("review %s: %w", id, err)
 	}
+	if err := e.store.Audit(ctx, row.Creditor, r.Actor, r.Verdict, id, r.Note); err != nil {
+		return nil, err
+	}
 	return e.Decision(ctx, row.Creditor, id)
 }
 

@@ -25,7 +25,7 @@ func newOffice(t *testing.T) *office {
 	o := &office{t: t, path: filepath.Join(t.TempDir(), "w.duckdb")}
 	o.open()
 	c := DefaultCreditor("c")
-	if err := o.PutCreditor(t.Context(), c); err != nil {
+	if err := o.PutCreditor(t.Context(), c, "test"); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = o.store.Close() })

@@ -22,6 +22,7 @@ func commands() []*cobra.Command {
 		newServeCommand(),
 		newDoctorCommand(),
 		newKeyCommand(),
+		newUserCommand(),
 		newSimulateCommand(),
 		newBanditCommand(),
 		newSurvivalCommand(),

@@ -5,12 +5,23 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"rappel/datasets/ledger"
 )
 
-// PutCreditor creates a creditor, or replaces what is known of it.
-func (s *Store) PutCreditor(ctx context.Context, c ledger.Creditor) error {
+// Change is one change of a creditor's settings.
+type Change struct {
+	At     time.Time
+	Actor  string
+	Field  string // JSON pointer
+	Before string // JSON
+	After  string
+}
+
+// PutCreditor creates a creditor, or replaces what is known of it, and keeps
+// who changed what: both or neither.
+func (s *Store) PutCreditor(ctx context.Context, c ledger.Creditor, changes ...Change) error {
 	settings := c.Settings
 	if len(settings) == 0 {
 		settings = []byte("{}")
@@ -20,10 +31,27 @@ func (s *Store) PutCreditor(ctx context.Context, c ledger.Creditor) error {
 			(creditor_id, name, country, timezone, currency, autonomy, approval_above, control_share, policy_pack, settings)
 			VALUES (?, ?, ?, ?, ?, ?, CAST(? AS BIGINT) * CAST(0.01 AS DECIMAL(3,2)), ?, ?, ?)`,
 			c.ID, c.Name, c.Country, c.Timezone, c.Currency, c.Autonomy, c.ApprovalAbove, c.ControlShare, c.PolicyPack, string(settings))
+		for _, x := range changes {
+			if err == nil {
+				_, err = tx.ExecContext(ctx, "INSERT INTO settings_history (creditor_id, changed_at, actor, field, before, after) VALUES (?, ?, ?, ?, ?, ?)",
+					c.ID, x.At, x.Actor, x.Field, x.Before, x.After)
+			}
+		}
 		if err != nil {
 			return fmt.Errorf("put creditor %s: %w", c.ID, err)
 		}
 		return nil
+	})
+}
+
+// Changes returns the newest changes of a creditor's settings, at most limit,
+// newest first.
+func (s *Store) Changes(ctx context.Context, creditor string, limit int) ([]Change, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT changed_at, actor, field, before, after FROM settings_history
+		WHERE creditor_id = ? ORDER BY changed_at DESC, field LIMIT ?`, creditor, limit)
+	return collect(rows, err, func(row scanner) (c Change, err error) {
+		err = row.Scan(&c.At, &c.Actor, &c.Field, &c.Before, &c.After)
+		return c, err
 	})
 }
 

@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/duckdb/duckdb-go/v2"
@@ -52,6 +53,8 @@ type Store struct {
 	log       *slog.Logger
 	connector *duckdb.Connector
 	db        *sql.DB
+
+	signing sync.Mutex // one attempt to sign in at a time
 
 	queue   chan *request
 	stop    chan struct{} // closed by Close: take nothing more
