@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rappel/datasets/ledger"
+	"rappel/features"
 	"rappel/models"
 	"rappel/models/bandit"
 	"rappel/models/response"
@@ -78,10 +79,8 @@ type habit struct {
 	rho, rhoSD      [ledger.Channels]float64
 	opens, exposure *[timing.Hours]float32 // nil: nothing seen
 	payShare        [7]float64
-	lateMean        float64
-	before          float64
-	reminded        float64
-	natural         float64
+	now             features.Past            // as of the last learning
+	issued          map[string]features.Past // by invoice: as of its issue
 	method          string
 	sends, answers  [ledger.Channels]float64 // for words: contacts, and those answered or paid upon
 }
@@ -145,20 +144,7 @@ func decide(s *scratch, q *question) verdict {
 // baseline computes what happens if nobody does anything.
 func (s *scratch) baseline(q *question, v *verdict) {
 	f, h := &s.f, &s.habit
-	p := models.Period{
-		DPD: f.dpd, Weekday: (int(f.today.Weekday()) + 6) % 7,
-		LogAmount: math.Log1p(float64(v.money) / 100 / float64(max(len(f.claims), 1))),
-		Opened:    f.seenSince, Tone: int(f.lastTone),
-		LateMean: h.lateMean, Before: h.before, Reminded: h.reminded, Natural: h.natural,
-	}
-	for c := range p.Since {
-		p.Since[c] = -1
-		if f.last[c] != 0 {
-			if days := (f.at - f.last[c]) / 86400; days <= 60 {
-				p.Since[c] = float64(days)
-			}
-		}
-	}
+	p := f.period(h, &claim{f.oldestID, v.money / int64(max(len(f.claims), 1)), f.oldest})
 	today := f.today
 	q.learned.model.Hazard.SurvivalTo(s.surv[:], p, &h.payShare, func(ahead int) bool { return monthEnd(today + ledger.Day(ahead)) })
 	// tail[τ]: the share of the horizon that is saved when the money comes on

@@ -32,6 +32,7 @@ type facts struct {
 	openOverdue  bool       // something is past due, asked for or not
 	dpd          int        // days past due of the oldest claim; negative before due
 	oldest       ledger.Day // its due date
+	oldestID     string     // and its invoice
 	issued       ledger.Day // local day of issue of the oldest claim
 
 	reachable             [ledger.Channels]bool
@@ -166,7 +167,7 @@ func (f *facts) fillClaims(a *account) {
 			f.overdueCents += open
 		}
 		if dpd := int(f.today - v.due); first || dpd > f.dpd {
-			f.dpd, f.oldest = dpd, v.due
+			f.dpd, f.oldest, f.oldestID = dpd, v.due, v.id
 			f.issued = ledger.DayOf(time.Unix(v.issued, 0), f.loc)
 			first = false
 		}

@@ -153,12 +153,6 @@ func (e *Engine) outlook(ctx context.Context, b *book, l *learned, asOf time.Tim
 		for i := range f.claims {
 			c := &f.claims[i]
 			p := f.period(&h, c)
-			if row, ok := then.set.Row(a.key); ok {
-				// The hazard is fitted to the history at issue (features/sql/hazard.sql):
-				// the days that this invoice lay overdue are no part of it.
-				days := max(then.set.NaturalDays[row]-float64(max(p.DPD, 0)), 0)
-				p.Natural = (then.set.NaturalPayments[row] + 0.6) / (days + 30)
-			}
 			today := f.today
 			l.model.Hazard.SurvivalTo(curve, p, &h.payShare, func(ahead int) bool { return monthEnd(today + ledger.Day(ahead)) })
 			o.cents = append(o.cents, c.cents)
@@ -177,17 +171,18 @@ func (e *Engine) outlook(ctx context.Context, b *book, l *learned, asOf time.Tim
 	return o, nil
 }
 
-// period describes today for one claim.
+// period describes today for one claim, as features/sql/hazard.sql describes its
+// days to training.
 func (f *facts) period(h *habit, c *claim) models.Period {
 	p := models.Period{
 		DPD: int(f.today - c.due), Weekday: (int(f.today.Weekday()) + 6) % 7,
 		LogAmount: math.Log1p(float64(c.cents) / 100), Opened: f.seenSince, Tone: int(f.lastTone),
-		LateMean: h.lateMean, Before: h.before, Reminded: h.reminded, Natural: h.natural,
+		Past: h.past(c.id),
 	}
 	for k := range p.Since {
 		p.Since[k] = -1
 		if f.last[k] != 0 {
-			if days := (f.at - f.last[k]) / 86400; days <= 60 {
+			if days := f.today - ledger.DayOf(time.Unix(f.last[k], 0), f.loc); days <= 60 {
 				p.Since[k] = float64(days)
 			}
 		}

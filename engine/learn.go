@@ -28,6 +28,7 @@ type learned struct {
 	post  *bandit.Posterior
 	ref   ModelRef
 	set   *features.Set        // vectors as of asOf; nil before the first learning
+	past  pasts                // what was known at the issue of each invoice
 	rows  map[string]*outcomes // by debtor: what became of the contacts
 }
 
@@ -79,6 +80,9 @@ func (e *Engine) Learn(ctx context.Context, creditor string, asOf time.Time) (*L
 		return nil, fmt.Errorf("learn %s: %w", creditor, err)
 	}
 	l := &learned{id: last.id, asOf: asOf, model: m, ref: last.ref, set: set}
+	if l.past, err = e.pasts(ctx, b, last.past, last.asOf, asOf); err != nil {
+		return nil, fmt.Errorf("learn %s: %w", creditor, err)
+	}
 	m.AddProfiles(l.profiles())
 	if e.refitDue(b, m, asOf) {
 		if err := e.refit(ctx, b, l); err != nil {
@@ -133,7 +137,7 @@ func profileOf(s *features.Set, i int) string {
 // habit fills h with what is known of one debtor.
 func (l *learned) habit(h *habit, key ledger.Key, f *facts) {
 	*h = habit{
-		profile: -1, debtor: l.model.Debtor(key), before: 0.5, reminded: 0.5, natural: 0.02,
+		profile: -1, debtor: l.model.Debtor(key), now: features.Unknown, issued: l.past[key.Debtor].of(),
 	}
 	h.profile = l.model.Profile(models.ProfileKey(string(f.profile.Kind), sectorOf(f.profile.Sector), ""))
 	row := response.Row{Segment: h.profile}
@@ -158,17 +162,10 @@ func (l *learned) habit(h *habit, key ledger.Key, f *facts) {
 	}
 }
 
-// own fills in a debtor's figures, shrunk as those of the person-periods are
-// that the hazard is fitted to: see features/sql/hazard.sql.
+// own fills in a debtor's figures.
 func (l *learned) own(h *habit, i int) {
 	s := l.set
-	n := s.InvoicesPaid[i]
-	if n > 0 {
-		h.lateMean = n * s.DaysLateMean[i] / (n + 2)
-		h.before = (n*s.SharePaidBeforeDue[i] + 1) / (n + 2)
-		h.reminded = (n*s.SharePaidAfterReminder[i] + 1) / (n + 2)
-	}
-	h.natural = (s.NaturalPayments[i] + 0.6) / (s.NaturalDays[i] + 30)
+	h.now = s.PastOf(i)
 	days := s.PayWeekday[i*7:][:7]
 	sum := 0.0
 	for _, v := range days {
@@ -511,6 +508,9 @@ func (e *Engine) restore(ctx context.Context, b *book, at time.Time) (*learned, 
 	l := &learned{
 		id: state.ModelID, asOf: state.AsOf, model: m, set: set,
 		ref: ModelRef{ID: state.ModelID, Vector: features.SchemaHash()},
+	}
+	if l.past, err = e.pasts(ctx, b, nil, time.Time{}, state.AsOf); err != nil {
+		return nil, fmt.Errorf("learnt state of %s: %w", b.id, err)
 	}
 	l.post = m.Bandit.Posterior()
 	e.settle(b, l)

@@ -48,7 +48,7 @@ func (a *account) observe(o *outcomes, l *learned, h *habit, at int64, loc *time
 		o.n++
 		f := tired * math.Exp(-float64(c.at-since)/(response.Fade*86400))
 		tired, since = f+1, c.at
-		cents, due := a.owing(c.at)
+		cents, due, oldest := a.owing(c.at)
 		if cents == 0 {
 			continue
 		}
@@ -67,8 +67,7 @@ func (a *account) observe(o *outcomes, l *learned, h *habit, at int64, loc *time
 				wd := (int(pd.Weekday()) + 6) % 7
 				hazard = l.model.Hazard.Day(&models.Period{
 					DPD: int(pd - due), Weekday: wd, MonthEnd: monthEnd(pd), LogAmount: math.Log1p(float64(cents) / 100),
-					Since: never, Tone: -1, PayShare: h.payShare[wd],
-					LateMean: h.lateMean, Before: h.before, Reminded: h.reminded, Natural: h.natural,
+					Since: never, Tone: -1, PayShare: h.payShare[wd], Past: h.past(oldest),
 				})
 				break
 			}
@@ -102,8 +101,8 @@ func (a *account) observe(o *outcomes, l *learned, h *habit, at int64, loc *time
 var never = [ledger.Channels]float64{-1, -1, -1, -1, -1}
 
 // owing returns what was owed at a moment, in cents, on average per invoice,
-// and the oldest due date.
-func (a *account) owing(moment int64) (cents int64, due ledger.Day) {
+// the oldest due date, and the id of the invoice that has it.
+func (a *account) owing(moment int64) (cents int64, due ledger.Day, oldest string) {
 	n := int64(0)
 	for i := range a.invoices {
 		v := &a.invoices[i]
@@ -112,12 +111,12 @@ func (a *account) owing(moment int64) (cents int64, due ledger.Day) {
 			continue
 		}
 		if n == 0 || v.due < due {
-			due = v.due
+			due, oldest = v.due, v.id
 		}
 		cents += v.cents
 		n++
 	}
-	return cents / max(n, 1), due
+	return cents / max(n, 1), due, oldest
 }
 
 // reward is what a contact that was sent turned out to be worth, as far as is

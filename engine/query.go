@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -373,6 +374,8 @@ func (e *Engine) forget(ctx context.Context, b *book, key ledger.Key, actor stri
 		}
 	}
 	l.rows = rows
+	l.past = maps.Clone(last.past)
+	delete(l.past, key.Debtor)
 	if last.set != nil { // its vector goes, too
 		if l.set, err = e.pipe.Load(ctx, last.asOf, features.Filter{Creditor: b.id}); err != nil {
 			return fmt.Errorf("forget: vectors: %w", err)

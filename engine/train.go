@@ -100,11 +100,16 @@ func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *Tra
 	r.Timing = m.Timing.Report
 
 	o.Progress("response of channels")
-	rows := make([]map[string]*outcomes, len(books))
+	rows, known := make([]map[string]*outcomes, len(books)), make([]pasts, len(books))
+	for i, b := range books {
+		if known[i], err = e.pasts(ctx, b, nil, time.Time{}, o.To); err != nil {
+			return nil, nil, err
+		}
+	}
 	for range 3 {
 		r.Contacts = 0
 		for i, b := range books {
-			l.rows = rows[i]
+			l.rows, l.past = rows[i], known[i]
 			rows[i] = e.follow(b, l, o.To)
 			r.Contacts += followed(rows[i])
 		}

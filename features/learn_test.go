@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
+	"rappel/datasets/ledger"
 	"rappel/datasets/store"
 )
 
@@ -152,5 +153,32 @@ func TestYieldEndsTheWork(t *testing.T) {
 	})
 	if !errors.Is(err, context.Canceled) || calls != 1 {
 		t.Errorf("%v after %d calls, want the error of yield after one", err, calls)
+	}
+}
+
+// The history at issue is the same whether training asks for it, or serving
+// does, for one debtor or for all.
+func TestPastsAreThoseOfTheHazard(t *testing.T) {
+	db := reminded(t)
+	want := map[string]string{}
+	for _, r := range table(t, func(yield func(arrow.RecordBatch) error) error {
+		return New(db).Hazard(t.Context(), Window{From: day("2025-03-01T00:00:00Z"), To: day("2025-03-10T00:00:00Z")}, yield)
+	}) {
+		want[r["invoice_id"]] = strings.Join([]string{r["days_late_mean"], r["share_paid_before_due"], r["share_paid_after_reminder"], r["natural_rate"]}, " ")
+	}
+	for _, keys := range [][]ledger.Key{nil, {{Creditor: "acme", Debtor: "d"}}, {{Creditor: "acme", Debtor: "e"}, {Creditor: "acme", Debtor: "d"}}} {
+		n := 0
+		err := New(db).Pasts(t.Context(), day("2025-03-09T23:00:00Z"), Filter{Creditor: "acme", Keys: keys}, func(_ ledger.Key, invoice string, p Past) {
+			n++
+			if got := fmt.Sprintf("%v %v %v %v", p.LateMean, p.Before, p.Reminded, p.Natural); got != want[invoice] {
+				t.Errorf("%s: %s, want %s", invoice, got, want[invoice])
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all := []int{3, 2, 3}[len(keys)]; n != all {
+			t.Errorf("%d invoices of %v, want %d", n, keys, all)
+		}
 	}
 }

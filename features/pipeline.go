@@ -31,7 +31,8 @@ var (
 	crowdSteps  = append(slices.Clone(history[:slices.Index(history, "natural")]), "crowd")
 	vectorSteps = append(slices.Clone(history), "payday", "unread", "hours", "response", "reaction", "context", "crowd", "pool",
 		"sky", "weather_response", "forecast", "sector", "holiday")
-	hazardSteps  = append(slices.Clone(history), "stretch")
+	pastSteps    = append(slices.Clone(history), "past")
+	hazardSteps  = append(slices.Clone(pastSteps), "stretch")
 	outcomeSteps = history
 )
 
@@ -166,23 +167,27 @@ func (p *Pipeline) Outcomes(ctx context.Context, w Window, asOf time.Time, yield
 // until it is read, so this bounds memory.
 const partSize = 200_000
 
-// inParts answers for one part of the debtors after the other.
+// inParts answers for one part of the debtors of w after the other.
 func (p *Pipeline) inParts(ctx context.Context, w Window, points, horizon string, steps []string, result string, yield func(arrow.RecordBatch) error) error {
 	if w.Creditor != "" {
 		points += " AND creditor_id = " + quote(w.Creditor)
 	}
-	return p.session(ctx, func(c *session) error {
-		parts := int64(1)
-		err := c.read("SELECT count(*) // "+strconv.Itoa(partSize)+" + 1 AS parts FROM ("+points+")", func(rec arrow.RecordBatch) error {
-			parts = rec.Column(0).(*array.Int64).Value(0)
-			return nil
-		})
-		for i := int64(0); i < parts && err == nil; i++ {
-			part := fmt.Sprintf("%s AND hash(creditor_id, debtor_id) %% %d = %d", points, parts, i)
-			err = c.answer(part, map[string]string{"horizon": horizon}, steps, result, yield)
-		}
-		return err
+	return p.session(ctx, func(c *session) error { return c.inParts(points, horizon, steps, result, yield) })
+}
+
+// inParts answers for one part of the debtors after the other. points ends in
+// a condition.
+func (c *session) inParts(points, horizon string, steps []string, result string, yield func(arrow.RecordBatch) error) error {
+	parts := int64(1)
+	err := c.read("SELECT count(*) // "+strconv.Itoa(partSize)+" + 1 AS parts FROM ("+points+")", func(rec arrow.RecordBatch) error {
+		parts = rec.Column(0).(*array.Int64).Value(0)
+		return nil
 	})
+	for i := int64(0); i < parts && err == nil; i++ {
+		part := fmt.Sprintf("%s AND hash(creditor_id, debtor_id) %% %d = %d", points, parts, i)
+		err = c.answer(part, map[string]string{"horizon": horizon}, steps, result, yield)
+	}
+	return err
 }
 
 // moment and quote write literals of SQL.

@@ -3,6 +3,7 @@ package models
 import (
 	"math"
 
+	"rappel/features"
 	"rappel/models/survival"
 )
 
@@ -17,10 +18,7 @@ type Period struct {
 	Opened    bool       // a person's open since the last contact
 	Tone      int        // tone of the last contact
 	PayShare  float64    // share of the debtor's payments on this weekday, shrunk to 1/7
-	LateMean  float64    // mean days late of the debtor's paid invoices, shrunk
-	Before    float64    // share paid before due, shrunk
-	Reminded  float64    // share paid only after a reminder, shrunk
-	Natural   float64    // daily rate of paying without contact while overdue, shrunk
+	features.Past        // of the debtor, when the invoice was issued
 }
 
 // The columns of the hazard's design.

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"rappel/features"
 )
 
 // anyDay draws a period.
@@ -13,9 +15,9 @@ func anyDay(r *rapid.T) Period {
 	p := Period{
 		DPD: rapid.IntRange(-60, 400).Draw(r, "dpd"), Weekday: rapid.IntRange(0, 6).Draw(r, "weekday"), MonthEnd: rapid.Bool().Draw(r, "month end"),
 		LogAmount: rapid.Float64Range(0, 12).Draw(r, "amount"), Opened: rapid.Bool().Draw(r, "opened"), Tone: rapid.IntRange(-1, 2).Draw(r, "tone"),
-		PayShare: rapid.Float64Range(0, 1).Draw(r, "share"), LateMean: rapid.Float64Range(-30, 90).Draw(r, "late"),
+		PayShare: rapid.Float64Range(0, 1).Draw(r, "share"), Past: features.Past{LateMean: rapid.Float64Range(-30, 90).Draw(r, "late"),
 		Before: rapid.Float64Range(0, 1).Draw(r, "before"), Reminded: rapid.Float64Range(0, 1).Draw(r, "reminded"),
-		Natural: rapid.Float64Range(0, 1).Draw(r, "natural"),
+		Natural: rapid.Float64Range(0, 1).Draw(r, "natural")},
 	}
 	for c := range p.Since {
 		p.Since[c] = float64(rapid.IntRange(-1, 60).Draw(r, "since"))
@@ -67,7 +69,7 @@ func TestNamesMatchTheColumns(t *testing.T) {
 		{Period{DPD: -1, Weekday: 6, Since: never}, []string{"dpd-7..-1", "sunday"}},
 		{Period{DPD: 0, MonthEnd: true, Since: never}, []string{"dpd0", "month_end", "own-3..3"}},
 		{Period{DPD: 121, Since: never}, []string{"dpd>120", "own>10"}},
-		{Period{DPD: 30, LateMean: 35, Since: [5]float64{-1, -1, -1, -1, 0}, Opened: true, Tone: 2}, []string{"dpd15..30", "own-7..-3", "since_phone", "opened", "formal"}},
+		{Period{DPD: 30, Past: features.Past{LateMean: 35}, Since: [5]float64{-1, -1, -1, -1, 0}, Opened: true, Tone: 2}, []string{"dpd15..30", "own-7..-3", "since_phone", "opened", "formal"}},
 	} {
 		Design(x, &c.p)
 		for _, name := range c.want {
@@ -131,7 +133,7 @@ func simulate(rng *rand.Rand, h *Hazard, invoices int, rows *Periods) (lives []L
 	for range invoices {
 		p := Period{
 			DPD: -10, Weekday: rng.IntN(7), LogAmount: 3 + 4*rng.Float64(), PayShare: 1.0 / 7, Since: never, Tone: -1,
-			LateMean: 30*rng.Float64() - 5, Before: rng.Float64(), Reminded: rng.Float64(), Natural: 0.2 * rng.Float64(),
+			Past: features.Past{LateMean: 30*rng.Float64() - 5, Before: rng.Float64(), Reminded: rng.Float64(), Natural: 0.2 * rng.Float64()},
 		}
 		life := Life{Start: p, Watched: 90}
 		for life.Days < 90 && !life.Paid {

@@ -9,6 +9,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
+	"rappel/features"
 	"rappel/models/survival"
 )
 
@@ -62,8 +63,8 @@ func (p *Periods) At(i int) (q Period, paid bool, weight float64) {
 	r := p.rows[i*len(periodColumns):][:len(periodColumns)]
 	q = Period{
 		DPD: int(r[2]), Weekday: int(r[3]), MonthEnd: r[4] != 0, LogAmount: float64(r[5]),
-		Opened: r[11] != 0, Tone: int(r[12]), PayShare: float64(r[13]), LateMean: float64(r[14]),
-		Before: float64(r[15]), Reminded: float64(r[16]), Natural: float64(r[17]),
+		Opened: r[11] != 0, Tone: int(r[12]), PayShare: float64(r[13]),
+		Past: features.Past{LateMean: float64(r[14]), Before: float64(r[15]), Reminded: float64(r[16]), Natural: float64(r[17])},
 	}
 	for c := range q.Since {
 		q.Since[c] = float64(r[6+c])

@@ -1,7 +1,7 @@
 -- hazard: person-periods for the hazard of payment: one row per invoice and
 -- local day on which it was open in the morning, or was issued.
--- in:  moment (debtors at the issue of each invoice), bill, payment, stretch,
---      cases, who, clock, horizon
+-- in:  moment (debtors at the issue of each invoice), bill, past, stretch, cases,
+--      who, clock, horizon
 -- out: see the file's SELECT. y is 1 on the day the invoice was paid in full,
 --      when it leaves; competing is 1 where a dispute and 2 where a plan opened
 --      that day, when it leaves too (payment wins on the same day); a cancelled
@@ -10,9 +10,7 @@
 --      an end are kept with probability keep, by a hash of invoice and day, and
 --      weigh 1/keep. u_*: days since the last contact on the channel before that
 --      day, -1 for none in 60 days. pay_weekday_share is (n + 1) / (N + 7) of the
---      debtor's pay days. The history is that of the moment of issue:
---      days_late_mean shrunk to 0 with the weight of two invoices, shares to 1/2
---      with two, natural_rate (payments + 0.6) / (days + 30).
+--      debtor's pay days. The history is past, that of the moment of issue.
 -- Leak guard: a row knows only days before its own, and the vector at issue.
 WITH win AS (
     SELECT zid, min(day_at) AS from_day, max(day_at) AS to_day, any_value(keep) AS keep
@@ -29,18 +27,13 @@ WITH win AS (
       AND us(opened_at) >= bill.issued AND us(opened_at) < (SELECT us(until) FROM horizon)
     GROUP BY iid
 ), spell AS (
-    SELECT moment.creditor_id, moment.debtor_id, invoice_id, bill.did, due_day, cents, settled_day,
+    SELECT past.creditor_id, past.debtor_id, bill.invoice_id, bill.did, due_day, cents, settled_day,
            coalesce(CASE WHEN dispute_day <= coalesce(plan_day, dispute_day) THEN 1 WHEN plan_day IS NOT NULL THEN 2 END, 0) AS cause,
            least(dispute_day, plan_day) AS leave_day,
            greatest(issued_day, from_day) AS first_day,
            least(to_day - 1, settled_day, least(dispute_day, plan_day), utc_day(cancelled) - 1) AS last_day,
-           coalesce(days_late_mean * invoices_paid, 0) / (coalesce(invoices_paid, 0) + 2) AS days_late_mean,
-           (coalesce(share_paid_before_due * invoices_paid, 0) + 1) / (coalesce(invoices_paid, 0) + 2) AS share_paid_before_due,
-           (coalesce(share_paid_after_reminder * invoices_paid, 0) + 1) / (coalesce(invoices_paid, 0) + 2) AS share_paid_after_reminder,
-           (coalesce(natural_payments, 0) + 0.6) / (coalesce(natural_days, 0) + 30) AS natural_rate,
-           coalesce(invoices_paid, 0) AS invoices_paid, keep
-    FROM bill JOIN moment ON moment.did = bill.did AND moment.upto = bill.issued
-    LEFT JOIN payment USING (pid) LEFT JOIN leave USING (iid)
+           days_late_mean, share_paid_before_due, share_paid_after_reminder, natural_rate, invoices_paid, keep
+    FROM bill JOIN past USING (iid) LEFT JOIN leave USING (iid)
     JOIN who ON who.did = bill.did JOIN win USING (zid)
 ), piece AS (
     SELECT spell.*, email, sms, whatsapp, letter, phone, tone, contacted, opened, paid_on,
@@ -61,8 +54,6 @@ SELECT creditor_id, debtor_id, invoice_id, date_of(day) AS day,
        since(day, letter) AS u_letter, since(day, phone) AS u_phone,
        coalesce(opened >= contacted, false)::DOUBLE AS opened_since, coalesce(tone, -1)::DOUBLE AS tone_last,
        ((paid_on[weekday(day) + 1] + 1) / (list_sum(paid_on) + 7))::DOUBLE AS pay_weekday_share,
-       days_late_mean::DOUBLE AS days_late_mean, share_paid_before_due::DOUBLE AS share_paid_before_due,
-       share_paid_after_reminder::DOUBLE AS share_paid_after_reminder, natural_rate::DOUBLE AS natural_rate,
-       invoices_paid::DOUBLE AS invoices_paid
+       days_late_mean, share_paid_before_due, share_paid_after_reminder, natural_rate, invoices_paid
 FROM row
 WHERE y = 1 OR competing > 0 OR hash(invoice_id, day) % 1048576 < keep * 1048576
