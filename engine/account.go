@@ -23,6 +23,7 @@ type account struct {
 	ratings  []ledger.Rating // by ObservedAt
 	payments []payment       // by at
 	revision uint64          // counts what was folded in; tells a cache that it is stale
+	sifted   sifted
 }
 
 type invoice struct {
@@ -54,9 +55,11 @@ type sign struct {
 	kind           signKind
 	channel        int8 // -1: unknown
 	precise        bool // to the hour or better
+	second         bool // to the second
 	machine        bool
 	at             int64
-	ref            int // index of the contact it speaks of; -1: none
+	found          int64 // when a learning found it to be a machine's, unix seconds; 0: never
+	ref            int   // index of the contact it speaks of; -1: none
 }
 
 type signKind uint8
@@ -86,9 +89,10 @@ var signNames = func() (names [signComplained + 1]string) {
 	return names
 }()
 
-// human tells whether the sign shows a person's attention.
-func (s *sign) human() bool {
-	return !s.machine && s.kind >= signOpened && s.kind <= signAnswered
+// human tells whether the sign shows a person's attention, by what was known at
+// a moment.
+func (s *sign) human(at int64) bool {
+	return !s.machine && (s.found == 0 || s.found > at) && s.kind >= signOpened && s.kind <= signAnswered
 }
 
 func unixOf(t time.Time) int64 {
@@ -143,7 +147,7 @@ func (a *account) fold(r *ledger.Rows) {
 	for _, x := range r.Engagements {
 		s := sign{
 			event: x.EventID, contact: x.Contact, kind: signKinds[x.Kind], channel: -1,
-			precise: x.Precision != "date", machine: x.Machine, at: x.OccurredAt.Unix(),
+			precise: x.Precision != "date", second: x.Precision == "second", machine: x.Machine, at: x.OccurredAt.Unix(),
 		}
 		if x.HasChannel {
 			s.channel = int8(x.Channel)
@@ -259,9 +263,9 @@ func (a *account) contactOf(s *sign) int {
 const prefetchSeconds = 10
 
 // attention tells whether sign s is a person's, given the contact it belongs
-// to (or -1).
-func (a *account) attention(s *sign, contact int) bool {
-	if !s.human() {
+// to (or -1), by what was known at a moment.
+func (a *account) attention(s *sign, contact int, at int64) bool {
+	if !s.human(at) {
 		return false
 	}
 	return s.kind != signOpened || contact < 0 || a.contacts[contact].channel != ledger.Email ||

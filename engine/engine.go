@@ -126,6 +126,15 @@ func New(ctx context.Context, st *store.Store, opt Options) (*Engine, error) {
 	}); err != nil {
 		return nil, fmt.Errorf("accounts: %w", err)
 	}
+	machines, err := st.MachineOpens(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("machine opens: %w", err)
+	}
+	for i := range machines {
+		if b := e.books[machines[i].Creditor]; b != nil {
+			b.mark(machines[i : i+1])
+		}
+	}
 	for _, id := range slices.Sorted(maps.Keys(e.books)) {
 		if err := e.resume(ctx, e.books[id]); err != nil {
 			return nil, fmt.Errorf("resume %s: %w", id, err)

@@ -291,7 +291,7 @@ func (f *facts) fillContacts(a *account) {
 			f.bounced[ch] = true
 		case s.kind == signDelivered:
 			f.bounced[ch] = false
-		case a.attention(s, k):
+		case a.attention(s, k, f.at):
 			f.seenSince = f.seenSince || s.at >= f.lastAny
 			f.bounced[ch] = false
 			// Contacts after the answer are the silent run.

@@ -48,6 +48,7 @@ type LearnReport struct {
 	Contacts  int       `json:"contacts"`  // whose outcome is followed
 	Rewards   int       `json:"rewards"`   // decisions whose reward entered or changed
 	Refitted  bool      `json:"refitted"`  // hazard, timing and pooling were estimated anew
+	Machines  Machines  `json:"machines"` // openings that no person made
 	Seconds   float64   `json:"seconds"`
 }
 
@@ -68,6 +69,9 @@ func (e *Engine) Learn(ctx context.Context, creditor string, asOf time.Time) (*L
 	if !asOf.After(last.asOf) {
 		report.AsOf = last.asOf
 		return report, nil
+	}
+	if report.Machines, err = e.sift(ctx, b, asOf); err != nil {
+		return nil, fmt.Errorf("learn %s: %w", creditor, err)
 	}
 	set, refreshed, err := e.refresh(ctx, b, asOf)
 	if err != nil {
@@ -345,7 +349,7 @@ func (e *Engine) delays(b *book, l *learned) []timing.Delay {
 		any := false
 		for k := range a.signs {
 			s := &a.signs[k]
-			if s.at <= at && s.precise && s.ref >= 0 && first[s.ref] == 0 && a.attention(s, s.ref) {
+			if s.at <= at && s.precise && s.ref >= 0 && first[s.ref] == 0 && a.attention(s, s.ref, at) {
 				first[s.ref] = s.at
 				any = true
 			}

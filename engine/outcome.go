@@ -35,7 +35,7 @@ func (a *account) observe(o *outcomes, l *learned, h *habit, at int64, loc *time
 	today := ledger.DayOf(time.Unix(at, 0), loc)
 	seenBy := make([]bool, len(a.contacts))
 	for k := range a.signs {
-		if s := &a.signs[k]; s.at <= at && s.ref >= 0 && a.attention(s, s.ref) {
+		if s := &a.signs[k]; s.at <= at && s.ref >= 0 && a.attention(s, s.ref, at) {
 			seenBy[s.ref] = true
 		}
 	}

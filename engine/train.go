@@ -33,6 +33,7 @@ type TrainReport struct {
 	Cut      time.Time       `json:"holdout_from"`
 	Score    models.Score    `json:"holdout"`
 	Timing   timing.Report   `json:"timing"`
+	Machines Machines        `json:"machines"` // openings that no person made
 	Contacts int             `json:"contacts"`
 	Rewards  int             `json:"rewards"`
 }
@@ -62,6 +63,14 @@ func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *Tra
 	}
 	r := &TrainReport{Cut: o.To.Add(-time.Duration(o.Holdout * float64(o.To.Sub(o.From))))}
 
+	o.Progress("openings by machines")
+	for _, b := range books {
+		found, err := e.sift(ctx, b, o.To)
+		if err != nil {
+			return nil, nil, fmt.Errorf("train %s: %w", b.id, err)
+		}
+		r.Machines.add(found)
+	}
 	o.Progress("behaviour vectors")
 	set, err := e.pipe.Load(ctx, o.To, features.Filter{})
 	if err != nil {

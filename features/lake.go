@@ -19,7 +19,7 @@ import (
 // relations are the tables of the warehouse that the pipeline reads.
 var relations = []string{
 	"creditors", "debtors", "invoices", "payments", "contacts", "engagements", "cases", "ratings",
-	"weather", "sector_signals", "holidays",
+	"weather", "sector_signals", "holidays", "machine_opens",
 }
 
 // Lake is a folder of Parquet files that stands in for the warehouse: for each

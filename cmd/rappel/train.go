@@ -110,6 +110,9 @@ func printTraining(w io.Writer, r *engine.TrainReport, dir string) error {
 	fmt.Fprintf(t, "days to payment, MAE\t%.2f\t%.2f for a constant\n", s.MAE, s.MAEMean)
 	fmt.Fprintf(t, "Brier at %d days\t%.4f\t%.4f for a constant\n", s.Horizon, s.Brier, s.BrierMean)
 	fmt.Fprintf(t, "calibration error\t%.4f\tmean over tenths\n", s.Calibration)
+	if r.Machines.Opens > 0 {
+		fmt.Fprintf(t, "openings\t%d\t%.1f %% by machines, left out\n", r.Machines.Opens, 100*r.Machines.Share)
+	}
 	if r.Timing.Events > 0 {
 		fmt.Fprintf(t, "open times\t%.0f signs\t%.3f nats a sign for all, %.3f per debtor, held out\n",
 			r.Timing.Events, r.Timing.All, r.Timing.Debtor)

@@ -293,6 +293,13 @@ type Learned struct {
 	Blob    []byte
 }
 
+// MachineOpen is an opening that a learning found to be made by a machine.
+type MachineOpen struct {
+	Creditor, Event, Debtor string
+	KnownAt                 time.Time // as of which the learning was
+	Verdict                 string    // how it showed
+}
+
 // Creditor is a tenant and how it wants to be served.
 type Creditor struct {
 	ID            string

@@ -13,7 +13,7 @@ import (
 // lakeTables are the tables that a lake may hold.
 var lakeTables = []string{
 	"creditors", "debtors", "debtor_channels", "invoices", "payments", "contacts", "engagements", "cases", "ratings",
-	"weather", "sector_signals", "sectors", "postcodes", "holidays", "decisions", "rewards",
+	"weather", "sector_signals", "sectors", "postcodes", "holidays", "decisions", "rewards", "machine_opens",
 }
 
 // ErrNoLake reports a folder without a table.

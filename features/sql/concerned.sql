@@ -9,6 +9,7 @@ WITH happened AS (
     UNION ALL SELECT 'debtor', creditor_id, debtor_id, paid_at FROM payments
     UNION ALL SELECT 'debtor', creditor_id, debtor_id, sent_at FROM contacts
     UNION ALL SELECT 'debtor', creditor_id, debtor_id, occurred_at FROM engagements
+    UNION ALL SELECT 'debtor', creditor_id, debtor_id, known_at FROM machine_opens
     UNION ALL SELECT 'debtor', creditor_id, debtor_id, opened_at FROM cases
     UNION ALL SELECT 'debtor', creditor_id, debtor_id, closed_at FROM cases
     UNION ALL SELECT 'debtor', creditor_id, debtor_id, observed_at FROM ratings
