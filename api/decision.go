@@ -84,14 +84,9 @@ func (s *Server) debtor(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var asOf time.Time
-	if q := c.QueryParam("as_of"); q != "" {
-		if asOf, err = time.Parse(time.RFC3339, q); err != nil {
-			return &engine.FieldError{Pointer: "/as_of", Detail: "is not an RFC 3339 time"}
-		}
-		if err := plausible(asOf, "/as_of"); err != nil {
-			return err
-		}
+	asOf, err := momentIn(c, "as_of")
+	if err != nil {
+		return err
 	}
 	p, err := s.engine.Debtor(c.Request().Context(), key, asOf)
 	if err != nil {

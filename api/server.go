@@ -90,6 +90,7 @@ func (s *Server) routes() {
 	v1("POST", "/decisions/:id/override", s.review("override"), "review")
 	v1("GET", "/debtors/:id", s.debtor, "recommend", "review")
 	v1("DELETE", "/debtors/:id", s.erase, "admin")
+	v1("GET", "/reports/uplift", s.uplift, "recommend", "review", "admin")
 	v1("GET", "/models", s.models, "train", "review", "admin")
 	v1("POST", "/models", s.register, "train")
 	v1("POST", "/models/:id/promote", s.promote, "train")

@@ -92,6 +92,7 @@ as time-varying covariates, for rappel survival fit.`,
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the forecast")
 	f.StringVar(&o.spells, "spells", "", "also write pieces of invoices' lives to this `file`")
 	f.BoolVar(&asJSON, "json", false, "the report as JSON")
+	c.AddCommand(newUpliftCommand())
 	return c
 }
 
