@@ -192,7 +192,7 @@ func (u *Uplift) measure(list []participant, fee float64) {
 	for k, name := range upliftMeasures {
 		m, found, err := measureOne(list, k)
 		if errors.Is(err, ope.ErrArms) {
-			u.Reason = "each arm needs at least two debtors that entered " + fmt.Sprint(upliftWatch) + " days ago or more"
+			u.Reason = fmt.Sprintf("each arm needs at least two debtors that entered %d days ago or more", upliftWatch)
 			if u.Control == 0 && u.Treated > 0 {
 				u.Reason = "no debtor is in the control arm: set control_share"
 			}

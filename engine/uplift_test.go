@@ -87,6 +87,7 @@ const entryWeek = 20
 // newExperiment plays a world twice: fixed for ever, and a better policy from
 // the entry on. Looks are in weeks since.
 func newExperiment(tb testing.TB, seed uint64, debtors int, looks []int) *experiment {
+	tb.Helper()
 	weeks := entryWeek + slices.Max(looks)
 	fixed, at := lives(tb, seed, debtors, 7*entryWeek, weeks, func(*world.Spec) world.Policy { return world.NewFixed(world.FixedLadder) })
 	simple, _ := lives(tb, seed, debtors, 7*entryWeek, weeks, func(s *world.Spec) world.Policy { return world.NewSimple(s) })
@@ -163,6 +164,7 @@ func (s *scoreboard) String() string {
 
 // compare plays assignments of an experiment and returns the scores by measure.
 func (x *experiment) compare(tb testing.TB, seeds []uint64, board *[outcomeCount]scoreboard) {
+	tb.Helper()
 	last := len(x.treated) - 1
 	for _, seed := range seeds {
 		for k := range upliftMeasures {
@@ -221,7 +223,7 @@ func TestUpliftOnWorld(t *testing.T) {
 }
 
 // BenchmarkUplift prints coverage and power over 200 worlds with a control
-// group of a fifth, each seen every fortnight: go test -bench Uplift -benchtime 1x ./engine
+// group of a fifth, each seen every fortnight. One run is enough: -benchtime 1x.
 func BenchmarkUplift(b *testing.B) {
 	const worlds = 200
 	for b.Loop() {
