@@ -70,7 +70,9 @@ type book struct {
 	logged   map[string]*logged  // decisions to contact, by id, whose reward may still change
 	plans    map[string]planned  // by debtor: the contact that was last decided
 
-	learning sync.Mutex    // one learning at a time
+	alerts   []*filed // by opening
+
+	learning sync.Mutex    // one learning, or verdict, at a time
 	set      *features.Set // vectors as of the last learning, by debtor
 	past     []*learned    // states restored for questions as of an earlier moment, newest first
 }

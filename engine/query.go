@@ -180,7 +180,7 @@ type Profile struct {
 	PayDays   [7]float64       `json:"pay_weekday"` // share of payments, Monday first
 	Survival  []float64        `json:"survival"`    // P(unpaid) at the end of each coming day, without contact
 	Timeline  []Happening      `json:"timeline"`
-	Alerts    []any            `json:"alerts"`
+	Alerts    []Alert          `json:"alerts"` // its own and those of its groups, whatever their status
 }
 
 // OpenTimes is the heat map of 7 × 24 hours, Monday 00:00 first.
@@ -235,8 +235,13 @@ func (e *Engine) Debtor(ctx context.Context, key ledger.Key, asOf time.Time) (*P
 		Creditor: key.Creditor, Debtor: key.Debtor, AsOf: at.In(f.loc), Kind: string(f.profile.Kind), Language: f.profile.Language,
 		Timezone: f.loc.String(), Country: f.profile.Country, Sector: f.profile.Sector,
 		Open: float64(f.openCents) / 100, Overdue: float64(f.overdueCents) / 100, DPD: f.dpd, Hold: f.hold,
-		Method: h.method, PayDays: h.payShare, Alerts: []any{},
+		Method: h.method, PayDays: h.payShare,
 	}
+	alerts, err := e.Alerts(ctx, AlertQuery{Creditor: key.Creditor, Debtor: key.Debtor, AsOf: at})
+	if err != nil {
+		return nil, err
+	}
+	p.Alerts = alerts.Alerts
 	var v verdict
 	for i := range f.claims {
 		v.money += f.claims[i].cents
@@ -347,6 +352,7 @@ func (e *Engine) Erase(ctx context.Context, key ledger.Key, actor string) error 
 	delete(b.accounts, key.Debtor)
 	delete(b.dirty, key.Debtor)
 	delete(b.plans, key.Debtor)
+	b.forgetAlerts(key.Debtor)
 	for id, l := range b.logged {
 		if l.debtor == key.Debtor {
 			delete(b.logged, id)

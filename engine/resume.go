@@ -28,6 +28,9 @@ func (e *Engine) resume(ctx context.Context, b *book) error {
 		b.learned.Store(l)
 		b.set = l.set
 	}
+	if err := e.loadAlerts(ctx, b); err != nil {
+		return err
+	}
 	since := at.AddDate(0, 0, -rewardHorizon-14)
 	return e.store.Contacting(ctx, b.id, since, func(d ledger.Decision, final bool) error {
 		if len(d.Vector) == models.Effects+rewardHorizon {

@@ -39,6 +39,11 @@ func (s *Store) Erase(ctx context.Context, key ledger.Key) (erased int64, err er
 				}
 			}
 		}
+		// The steps of an alert say nothing of whose they are.
+		if err := del(`DELETE FROM alert_verdicts WHERE (creditor_id, alert_id) IN
+			(SELECT (creditor_id, alert_id) FROM alerts WHERE creditor_id = ? AND debtor_id = ?)`); err != nil {
+			return err
+		}
 		for _, t := range tables {
 			if t.debtor {
 				if err := del(`DELETE FROM "` + t.name + `" WHERE creditor_id = ? AND debtor_id = ?`); err != nil {

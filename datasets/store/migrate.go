@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,8 +16,8 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// migrate brings the schema up to the newest numbered file of migrations. Each
-// runs once, in a transaction with the note that it has run.
+// migrate brings the schema up to the numbered files of migrations. Each runs
+// once, in a transaction with the note that it has run.
 func migrate(ctx context.Context, db *sql.DB, now func() time.Time) error {
 	return migrateFrom(ctx, db, migrations, now)
 }
@@ -26,8 +27,9 @@ func migrateFrom(ctx context.Context, db *sql.DB, files fs.FS, now func() time.T
 		version INTEGER PRIMARY KEY, name VARCHAR NOT NULL, applied_at TIMESTAMPTZ NOT NULL)`); err != nil {
 		return err
 	}
-	var have int
-	if err := db.QueryRowContext(ctx, "SELECT coalesce(max(version), 0) FROM schema_versions").Scan(&have); err != nil {
+	rows, err := db.QueryContext(ctx, "SELECT version FROM schema_versions ORDER BY version")
+	have, err := collect(rows, err, func(row scanner) (v int, err error) { return v, row.Scan(&v) })
+	if err != nil {
 		return err
 	}
 	names, err := fs.Glob(files, "migrations/*.sql") // sorted
@@ -40,7 +42,7 @@ func migrateFrom(ctx context.Context, db *sql.DB, files fs.FS, now func() time.T
 		if newest, err = strconv.Atoi(number); err != nil {
 			return fmt.Errorf("migration %s: %w", name, err)
 		}
-		if newest <= have {
+		if slices.Contains(have, newest) {
 			continue
 		}
 		text, err := fs.ReadFile(files, name)
@@ -51,8 +53,8 @@ func migrateFrom(ctx context.Context, db *sql.DB, files fs.FS, now func() time.T
 			return fmt.Errorf("migration %s: %w", name, err)
 		}
 	}
-	if have > newest {
-		return fmt.Errorf("%w: its schema is version %d, this binary knows %d", ErrNewer, have, newest)
+	if n := len(have); n > 0 && have[n-1] > newest {
+		return fmt.Errorf("%w: its schema is version %d, this binary knows %d", ErrNewer, have[n-1], newest)
 	}
 	return nil
 }
