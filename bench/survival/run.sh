@@ -23,7 +23,7 @@ if ! $python -c 'import numpy' 2>/dev/null; then
 	[ -x "$python" ] || { python3 -m venv "$work/venv" && "$work/venv/bin/pip" install -q 'numpy==1.24.2'; }
 fi
 data=$work/synth-$rows.bin
-[ -f "$data" ] || $python "$reference/gen_synth.py" "$rows" "${data%.bin}"
+[ -f "$data" ] || $python bench/survival/data.py "$reference/gen_synth.py" "$reference/reference_synth.json" "$rows" "$data"
 go build -o "$work/bench" ./bench/survival
 
 "$work/bench" -data "$data" -runs "$runs" >"$work/go.json"

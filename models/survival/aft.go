@@ -164,6 +164,7 @@ type aftModel struct {
 	w     []float64 // weights; nil for ones
 	seen  float64   // weight of the events seen
 	z     []float64
+	e     []float64 // exp(z), which is all that extreme values need; nil for the rest
 	kappa float64
 	lane  [lanes]hazardLane
 	cut   [lanes + 1]int
@@ -272,6 +273,9 @@ func newAFTModel(d *Data, dist Dist) (*aftModel, aftCentre, []float64) {
 		m.q--
 	}
 	m.u, m.z = make([]float64, n*m.q), make([]float64, n)
+	if dist == Weibull || dist == Exponential {
+		m.e = make([]float64, n)
+	}
 	m.log, m.kind = make([]float64, n), make([]uint8, n)
 	var c aftCentre
 	weight := 0.0
@@ -304,23 +308,31 @@ func newAFTModel(d *Data, dist Dist) (*aftModel, aftCentre, []float64) {
 		}
 		mean[j] /= weight
 	}
-	for i := range n {
-		row := m.u[i*m.q : i*m.q+m.q]
-		row[0] = -1
-		for j, col := range d.Columns {
-			row[j+1] = mean[j] - col[i]
-		}
-		m.log[i] -= c.log
-		if m.upper != nil {
-			m.upper[i] -= c.log
-		}
-		if !m.fixed {
-			row[p+1] = m.log[i]
-		}
-	}
 	for l := range m.cut {
 		m.cut[l] = n * l / lanes
 	}
+	eachLane(func(lane int) {
+		for lo := m.cut[lane]; lo < m.cut[lane+1]; lo += blockRows {
+			hi := min(lo+blockRows, m.cut[lane+1])
+			if p > 0 {
+				rowsOf(m.u[lo*m.q+1:], m.q, d.Columns, mean, lo, hi)
+			}
+			for i := lo; i < hi; i++ {
+				row := m.u[i*m.q : i*m.q+m.q]
+				row[0] = -1
+				for j, v := range row[1 : p+1] {
+					row[j+1] = -v
+				}
+				m.log[i] -= c.log
+				if m.upper != nil {
+					m.upper[i] -= c.log
+				}
+				if !m.fixed {
+					row[p+1] = m.log[i]
+				}
+			}
+		}
+	})
 	for l := range m.lane {
 		m.lane[l] = hazardLane{
 			grad: make([]float64, m.q), info: make([]float64, m.q*m.q), gram: newGram(m.q),
@@ -370,15 +382,22 @@ func (m *aftModel) value(phi []float64) float64 {
 			clear(z)
 		}
 		addDot(z, m.u[lo*m.q:hi*m.q], phi)
+		if m.e != nil {
+			expTo(m.e[lo:hi], z)
+		}
 		ll := 0.0
 		for i, w := range z {
 			l := 0.0
-			switch m.kind[lo+i] {
-			case seen:
+			switch kind := m.kind[lo+i]; {
+			case kind == seen && m.e != nil:
+				l = w - m.e[lo+i]
+			case kind == later && m.e != nil:
+				l = -m.e[lo+i]
+			case kind == seen:
 				l, _, _ = m.dist.density(w)
-			case later:
+			case kind == later:
 				l, _, _ = m.dist.survivor(w)
-			case earlier:
+			case kind == earlier:
 				l, _, _ = m.dist.distribution(w)
 			default:
 				l = math.Log(m.dist.between(w, m.second(lo+i)))
@@ -423,12 +442,16 @@ func (m *aftModel) derivatives(grad, info []float64) {
 			g, h := s.d[:hi-lo], s.w[:hi-lo]
 			for i := lo; i < hi; i++ {
 				var d1, d2 float64
-				switch m.kind[i] {
-				case seen:
+				switch kind := m.kind[i]; {
+				case kind == seen && m.e != nil:
+					d1, d2 = 1-m.e[i], m.e[i]
+				case kind == later && m.e != nil:
+					d1, d2 = -m.e[i], m.e[i]
+				case kind == seen:
 					_, d1, d2 = m.dist.density(m.z[i])
-				case later:
+				case kind == later:
 					_, d1, d2 = m.dist.survivor(m.z[i])
-				case earlier:
+				case kind == earlier:
 					_, d1, d2 = m.dist.distribution(m.z[i])
 				default:
 					d1, d2 = m.addInterval(s, i)

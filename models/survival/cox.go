@@ -112,11 +112,14 @@ type coxModel struct {
 	event []bool
 	cut   [lanes + 1]int // rows of each lane
 	cutLo [lanes + 1]int // the same in the order byLo
+	runs  [lanes][]run   // what the rows of each lane belong to
 
 	eta, r   []float64
 	shift    float64   // of the offsets
 	eventSum []float64 // Σ w·x over the events
-	factor   []float64 // weight of each position in the derivatives; nil for ones
+	// Σ w·(offset − shift) over them.
+	eventOffset float64
+	factor      []float64 // weight of each position in the derivatives; nil for ones
 	// Per position: sums over the risk set and over the events in it.
 	s0, d0, dw []float64
 	// Per position, from these: increments of hazard for those at risk (h)
@@ -129,10 +132,18 @@ type coxModel struct {
 	sub            *subdistribution // nil unless Fine-Gray
 }
 
+// run is a number of consecutive rows of one position, all events or none,
+// which end at row end. It does not cross a block.
+type run struct {
+	end, position int32
+	event         bool
+}
+
 type coxLane struct {
 	gram          *gram
 	head, headD   []float64 // sums of the position shared with the lane before
 	headLo        []float64
+	risk, riskD   float64   // the same of r alone
 	v             []float64 // weights in the information of a block of rows
 	ll            float64
 	block, weight []float64 // a block of positions
@@ -166,6 +177,12 @@ func newCoxModel(d *Data, cause uint8, ties Ties, competing bool) (*coxModel, er
 		m.off = make([]float64, n)
 		for i, row := range m.order {
 			m.off[i] = d.Offset[row]
+			m.shift += (m.off[i] - m.shift) / float64(i+1)
+		}
+		for i, o := range m.off {
+			if m.event[i] {
+				m.eventOffset += m.weight(i) * (o - m.shift)
+			}
 		}
 	}
 	for l := range m.cut {
@@ -184,6 +201,7 @@ func newCoxModel(d *Data, cause uint8, ties Ties, competing bool) (*coxModel, er
 		}
 	}
 	m.fill()
+	m.findRuns()
 	m.eta, m.r = make([]float64, n), make([]float64, n)
 	k := len(m.time)
 	for _, v := range []*[]float64{&m.s0, &m.d0, &m.dw, &m.h, &m.hd, &m.a, &m.b, &m.c, &m.cum} {
@@ -222,24 +240,45 @@ func newCoxModel(d *Data, cause uint8, ties Ties, competing bool) (*coxModel, er
 func (m *coxModel) fill() {
 	d, p := m.d, m.p
 	at := make([]int32, d.Rows())
-	for i := range at {
-		at[i] = -1
+	if len(m.order) < len(at) {
+		for i := range at {
+			at[i] = -1
+		}
 	}
 	for i, row := range m.order {
 		at[row] = int32(i)
 	}
 	eachLane(func(lane int) {
-		for i := len(at) * lane / lanes; i < len(at)*(lane+1)/lanes; i++ {
-			if at[i] < 0 {
-				continue
-			}
-			dst := m.x[int(at[i])*p : int(at[i])*p+p]
-			for j, col := range d.Columns {
-				dst[j] = col[i] - m.mean[j]
+		end := len(at) * (lane + 1) / lanes
+		block := make([]float64, blockRows*p)
+		for lo := len(at) * lane / lanes; lo < end; lo += blockRows {
+			hi := min(lo+blockRows, end)
+			rowsOf(block, p, d.Columns, m.mean, lo, hi)
+			for i, to := range at[lo:hi] {
+				if to >= 0 {
+					copy(m.x[int(to)*p:int(to)*p+p], block[i*p:])
+				}
 			}
 		}
 	})
 	m.addEvents(m.eventSum, nil)
+}
+
+// findRuns fills runs.
+func (m *coxModel) findRuns() {
+	eachLane(func(lane int) {
+		end := m.cut[lane+1]
+		for lo := m.cut[lane]; lo < end; lo += blockRows {
+			hi := min(lo+blockRows, end)
+			for i := lo; i < hi; {
+				r := run{position: m.hi[i], event: m.event[i]}
+				for i++; i < hi && m.hi[i] == r.position && m.event[i] == r.event; i++ {
+				}
+				r.end = int32(i)
+				m.runs[lane] = append(m.runs[lane], r)
+			}
+		}
+	})
 }
 
 // one returns v[g], and one where v is nil.
@@ -315,19 +354,21 @@ func (m *coxModel) value(beta []float64) float64 {
 	if m.exact != nil {
 		return m.exact.value()
 	}
-	m.sumRisk()
-	return m.hazards()
+	m.suffixRisk()
+	ll := m.eventOffset
+	for j, b := range beta {
+		ll += b * m.eventSum[j]
+	}
+	return ll + m.hazards()
 }
 
-// sumRows fills eta and r, and s1 and d1 while the rows are in the cache.
-// Linear predictors are shifted to a mean of about zero, which the partial
-// likelihood does not see, so that offsets of any size do not overflow.
+// sumRows fills eta and r, and s0, d0, s1 and d1 with sums over the rows of a
+// position while they are in the cache. Linear predictors are shifted to a
+// mean of about zero, which the partial likelihood does not see, so that
+// offsets of any size do not overflow.
 func (m *coxModel) sumRows(beta []float64) {
-	if m.off != nil && m.shift == 0 {
-		for i, o := range m.off {
-			m.shift += (o - m.shift) / float64(i+1)
-		}
-	}
+	clear(m.s0)
+	clear(m.d0)
 	clear(m.s1)
 	clear(m.d1)
 	eachLane(func(lane int) { m.sumLane(lane, beta) })
@@ -339,6 +380,8 @@ func (m *coxModel) sumRows(beta []float64) {
 		}
 		s := &m.lane[l]
 		g := int(m.hi[m.cut[l]])
+		m.s0[g] += s.risk
+		m.d0[g] += s.riskD
 		for j, v := range s.head {
 			m.s1[g*p+j] += v
 		}
@@ -351,14 +394,19 @@ func (m *coxModel) sumRows(beta []float64) {
 	for k, v := range m.d1 {
 		m.s1[k] += v
 	}
+	for k, v := range m.d0 {
+		m.s0[k] += v
+	}
 	if m.byLo != nil {
 		eachLane(m.leaveLane)
 		for l := range m.lane {
 			if m.cutLo[l] == m.cutLo[l+1] {
 				continue
 			}
+			s := &m.lane[l]
 			g := int(m.lo[m.byLo[m.cutLo[l]]])
-			for j, v := range m.lane[l].headLo {
+			m.s0[g] -= s.risk
+			for j, v := range s.headLo {
 				m.s1[g*p+j] -= v
 			}
 		}
@@ -371,11 +419,13 @@ func (m *coxModel) sumLane(lane int, beta []float64) {
 	s, p := &m.lane[lane], m.p
 	clear(s.head)
 	clear(s.headD)
+	s.risk, s.riskD = 0, 0
 	end := m.cut[lane+1]
 	if m.cut[lane] == end {
 		return
 	}
 	shared := m.hi[m.cut[lane]]
+	runs := m.runs[lane]
 	for lo := m.cut[lane]; lo < end; lo += blockRows {
 		hi := min(lo+blockRows, end)
 		eta, r := m.eta[lo:hi], m.r[lo:hi]
@@ -387,49 +437,36 @@ func (m *coxModel) sumLane(lane int, beta []float64) {
 			clear(eta)
 		}
 		addDot(eta, m.x[lo*p:hi*p], beta)
-		for i, v := range eta {
-			r[i] = math.Exp(v)
-		}
+		expTo(r, eta)
 		if m.w != nil {
 			for i := range r {
 				r[i] *= m.w[lo+i]
 			}
 		}
-		for i := lo; i < hi; {
-			// A run has one position and is all events or none.
-			g, event := m.hi[i], m.event[i]
-			first := i
-			for i++; i < hi && m.hi[i] == g && m.event[i] == event; i++ {
+		for first := lo; first < hi; runs = runs[1:] {
+			g, end := int(runs[0].position), int(runs[0].end)
+			to, risk := s.head, &s.risk
+			own := runs[0].position != shared
+			switch {
+			case runs[0].event && own:
+				risk = &m.d0[g]
+			case runs[0].event:
+				risk = &s.riskD
+			case own:
+				risk = &m.s0[g]
 			}
-			of, to := m.s1, s.head
-			if event && m.d1 != nil {
+			of := m.s1
+			if runs[0].event && m.d1 != nil {
 				of, to = m.d1, s.headD
 			}
-			if g != shared {
-				to = of[int(g)*p : int(g)*p+p]
+			if own {
+				to = of[g*p : g*p+p]
 			}
-			addXtV(to, m.x[first*p:i*p], m.r[first:i])
+			*risk += sumOf(m.r[first:end])
+			addXtV(to, m.x[first*p:end*p], m.r[first:end])
+			first = end
 		}
 	}
-}
-
-// sumRisk fills s0 and d0.
-func (m *coxModel) sumRisk() {
-	clear(m.s0)
-	clear(m.d0)
-	for i, r := range m.r {
-		h := m.hi[i]
-		m.s0[h] += r
-		if m.event[i] {
-			m.d0[h] += r
-		}
-	}
-	if m.byLo != nil {
-		for i, r := range m.r {
-			m.s0[m.lo[i]] -= r
-		}
-	}
-	m.suffixRisk()
 }
 
 // suffixRisk turns s0 from sums of a position's own rows into sums over risk
@@ -450,7 +487,7 @@ func (m *coxModel) suffixRisk() {
 }
 
 // hazards fills the per-position numbers that follow from s0, d0 and dw, and
-// returns the log-likelihood.
+// returns what the risk sets add to the log-likelihood.
 func (m *coxModel) hazards() float64 {
 	k := len(m.time)
 	eachLane(func(lane int) {
@@ -458,11 +495,6 @@ func (m *coxModel) hazards() float64 {
 		for g := k * lane / lanes; g < k*(lane+1)/lanes; g++ {
 			if m.events[g] > 0 {
 				ll -= m.position(g)
-			}
-		}
-		for i := m.cut[lane]; i < m.cut[lane+1]; i++ {
-			if m.event[i] {
-				ll += m.weight(i) * m.eta[i]
 			}
 		}
 		m.lane[lane].ll = ll
@@ -624,6 +656,7 @@ func (m *coxModel) leaveLane(lane int) {
 	p, end := m.p, m.cutLo[lane+1]
 	head := m.lane[lane].headLo
 	clear(head)
+	m.lane[lane].risk = 0
 	if m.cutLo[lane] == end {
 		return
 	}
@@ -633,11 +666,13 @@ func (m *coxModel) leaveLane(lane int) {
 		r, row := m.r[i], m.x[i*p:i*p+p]
 		if g := m.lo[i]; g != shared {
 			to := m.s1[int(g)*p : int(g)*p+p]
+			m.s0[g] -= r
 			for j, v := range row {
 				to[j] -= r * v
 			}
 			continue
 		}
+		m.lane[lane].risk += r
 		for j, v := range row {
 			head[j] += r * v
 		}
@@ -729,7 +764,7 @@ func (m *coxModel) fit(opt CoxOptions) (*Cox, error) {
 		c.LogLik = m.value(c.Coef)
 		c.LogLikNull, c.Converged = c.LogLik, true
 		if m.exact != nil {
-			m.sumRisk()
+			m.suffixRisk()
 			m.hazards()
 		}
 		return c, nil
@@ -765,7 +800,7 @@ func (m *coxModel) fit(opt CoxOptions) (*Cox, error) {
 	}
 	if m.exact != nil {
 		// Baseline and residuals are Efron's.
-		m.sumRisk()
+		m.suffixRisk()
 		m.hazards()
 	}
 	c.Score = chiSquare(score, p)

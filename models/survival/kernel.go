@@ -1,6 +1,7 @@
 package survival
 
 import (
+	"math"
 	"runtime"
 	"sync"
 )
@@ -70,28 +71,63 @@ func addXtV(dst, x, v []float64) {
 	}
 }
 
-// gramRows is the number of rows packed at a time: small enough for the
-// first-level cache.
-const gramRows = 48
+// expTo stores exp(x) in dst, which must not overlap x.
+func expTo(dst, x []float64) {
+	for i := expQuads(dst, x); i < len(x); i++ {
+		dst[i] = math.Exp(x[i])
+	}
+}
 
-// gram adds up Σᵢ wᵢ·xᵢxᵢᵀ, the hot loop of every fit here. Rows are packed a
-// few at a time to a width without edges, once as they are and once weighted,
-// and the upper triangle is walked in tiles of 4×8 whose sums stay in
-// registers.
+// sumOf returns Σ v in four strands.
+func sumOf(v []float64) float64 {
+	var a, b, c, d float64
+	for ; len(v) >= 4; v = v[4:] {
+		a += v[0]
+		b += v[1]
+		c += v[2]
+		d += v[3]
+	}
+	for _, x := range v {
+		a += x
+	}
+	return (a + b) + (c + d)
+}
+
+// rowsOf stores rows lo…hi of columns in dst, row-major with stride values a
+// row, less mean.
+func rowsOf(dst []float64, stride int, columns [][]float64, mean []float64, lo, hi int) {
+	for j, col := range columns {
+		m := mean[j]
+		to := dst[j:]
+		for i, v := range col[lo:hi] {
+			to[i*stride] = v - m
+		}
+	}
+}
+
+// gramRows is the number of rows that are walked at a time: few enough for the
+// first-level cache.
+const gramRows = 96
+
+// gram adds up Σᵢ wᵢ·xᵢxᵢᵀ, the hot loop of every fit here. The upper triangle
+// is walked in tiles of 4×8 whose sums stay in registers. Tiles at the edge
+// reach into the next row, which does no harm to the columns that there are;
+// only the last rows, which have no next one, are copied.
 type gram struct {
 	p, width int
 	c        []float64 // p rounded up to 4, by width
-	x, wx    []float64 // gramRows × width
+	tail     []float64 // the last rows, to width
 }
 
 func newGram(p int) *gram {
 	rows := (p + 3) / 4 * 4
 	width := rows + 4 // tiles of 8 columns begin at multiples of 4
-	return &gram{
-		p: p, width: width, c: make([]float64, rows*width),
-		x: make([]float64, gramRows*width), wx: make([]float64, gramRows*width),
-	}
+	return &gram{p: p, width: width, c: make([]float64, rows*width), tail: make([]float64, gramTail(p, width)*width)}
 }
+
+// gramTail returns how many rows at the end have no width values after their
+// beginning.
+func gramTail(p, width int) int { return (width + p - 1) / p }
 
 // reset forgets all rows.
 func (g *gram) reset() { clear(g.c) }
@@ -99,22 +135,26 @@ func (g *gram) reset() { clear(g.c) }
 // add adds the rows of x (row-major, p columns) with weights w.
 func (g *gram) add(x, w []float64) {
 	p, width := g.p, g.width
-	for len(w) > 0 {
-		m := min(gramRows, len(w))
-		for i, wi := range w[:m] {
-			row := x[i*p : i*p+p]
-			to, toW := g.x[i*width : i*width+p][:len(row)], g.wx[i*width : i*width+p][:len(row)]
-			for j, v := range row {
-				to[j] = v
-				toW[j] = wi * v
-			}
+	direct := max(0, len(w)-gramTail(p, width))
+	for lo := 0; lo < direct; lo += gramRows {
+		hi := min(lo+gramRows, direct)
+		g.tiles(x[lo*p:], w[lo:hi], p)
+	}
+	if direct == len(w) {
+		return
+	}
+	for i := direct; i < len(w); i++ {
+		copy(g.tail[(i-direct)*width:], x[i*p:i*p+p])
+	}
+	g.tiles(g.tail, w[direct:], width)
+}
+
+// tiles adds rows that are stride values apart, and have width values each.
+func (g *gram) tiles(x, w []float64, stride int) {
+	for j := 0; j < g.p; j += 4 {
+		for k := j; k < g.p; k += 8 {
+			tile(g.c[j*g.width+k:], g.width, x[j:], x[k:], w, stride)
 		}
-		for j := 0; j < p; j += 4 {
-			for k := j; k < p; k += 8 {
-				tile(g.c[j*width+k:], width, g.x[j:], g.wx[k:], width, m)
-			}
-		}
-		x, w = x[m*p:], w[m:]
 	}
 }
 
@@ -128,10 +168,11 @@ func (g *gram) addTo(dst []float64) {
 }
 
 // tilePlain is tile for any processor.
-func tilePlain(c []float64, cStride int, a, b []float64, stride, rows int) {
-	for i := range rows {
+func tilePlain(c []float64, cStride int, a, b, w []float64, stride int) {
+	for i, wi := range w {
 		bi := (*[8]float64)(b[i*stride:])
 		for j, v := range a[i*stride : i*stride+4] {
+			v *= wi
 			cj := (*[8]float64)(c[j*cStride:])
 			for k, u := range bi {
 				cj[k] += v * u

@@ -1,6 +1,7 @@
 package survival
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -54,4 +55,29 @@ func TestKernelsDoNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(10, func() { g.add(d.X, d.Y); addDot(dst, d.X, sum); addXtV(sum, d.X, d.Y) }); n != 0 {
 		t.Errorf("kernels allocate %v times", n)
 	}
+}
+
+// expTo against the library, over all of the range and beyond it.
+func TestExponentialIsTheLibrarys(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	x := make([]float64, 4099)
+	for i := range x {
+		x[i] = (2*r.Float64() - 1) * []float64{1e-9, 1, 30, 699}[i%4]
+	}
+	check := func() {
+		t.Helper()
+		got := make([]float64, len(x))
+		expTo(got, x)
+		for i, v := range x {
+			want := math.Exp(v)
+			// Two units in the last place.
+			if same := got[i] == want || math.IsNaN(want) && math.IsNaN(got[i]); !same && !(math.Abs(got[i]-want) <= 4.5e-16*want) {
+				t.Errorf("exp(%v) = %v, want %v", v, got[i], want)
+			}
+		}
+	}
+	check()
+	withoutFMA(check)
+	x = []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, 710, -745.2, -710, 709.5, 1, -700.1}
+	check()
 }

@@ -9,13 +9,16 @@ func cpuid(leaf, sub uint32) (a, b, c, d uint32)
 func xgetbv() uint32
 
 //go:noescape
-func tileFMA(c *float64, cStride int, a, b *float64, stride, rows int)
+func tileFMA(c *float64, cStride int, a, b, w *float64, stride, rows int)
 
 //go:noescape
 func dotFMA(dst, x, b *float64, rows, stride, quads int)
 
 //go:noescape
 func sumFMA16(dst, x, v *float64, rows, stride int)
+
+//go:noescape
+func expFMA(dst, x *float64, quads int) (far bool)
 
 //go:noescape
 func sumFMA4(dst, x, v *float64, rows, stride int)
@@ -39,14 +42,29 @@ var hasFMA = func() bool {
 	return b&avx2 != 0
 }()
 
-// tile adds Σᵢ a[i][0…3]ᵀ·b[i][0…7] to the 4×8 tile that begins at c.
-func tile(c []float64, cStride int, a, b []float64, stride, rows int) {
+// tile adds Σᵢ w[i]·a[i][0…3]ᵀ·b[i][0…7] to the 4×8 tile that begins at c.
+func tile(c []float64, cStride int, a, b, w []float64, stride int) {
 	if !hasFMA {
-		tilePlain(c, cStride, a, b, stride, rows)
+		tilePlain(c, cStride, a, b, w, stride)
 		return
 	}
+	rows := len(w)
 	_, _, _ = c[3*cStride+7], a[(rows-1)*stride+3], b[(rows-1)*stride+7]
-	tileFMA(&c[0], cStride, &a[0], &b[0], stride, rows)
+	tileFMA(&c[0], cStride, &a[0], &b[0], &w[0], stride, rows)
+}
+
+// expQuads stores exp(x) in dst for as many values as it can, from the first,
+// and returns their number.
+func expQuads(dst, x []float64) int {
+	n := len(x) / 4 * 4
+	if !hasFMA || n == 0 {
+		return 0
+	}
+	_ = dst[n-1]
+	if !expFMA(&dst[0], &x[0], n/4) {
+		return n
+	}
+	return 0
 }
 
 // addDotQuads adds x·b to dst over as many columns as it can, from the first,
