@@ -297,6 +297,12 @@ func newAFTModel(d *Data, dist Dist) (*aftModel, aftCentre, []float64) {
 			m.seen += w
 			c.jacobian += w * m.log[i]
 		}
+		if d.Offset != nil { // what is known of log t is as if it were zero
+			m.log[i] -= d.Offset[i]
+			if kind == interval {
+				m.upper[i] -= d.Offset[i]
+			}
+		}
 		c.log += w * m.log[i]
 		weight += w
 	}

@@ -65,13 +65,13 @@ func (c *CoxCurve) Interval(opt CurveOptions) (lower, upper []float64) {
 
 // Curve returns cumulative hazard and survival at the given times for
 // covariates x (nil for zeros) in a stratum. Standard errors use the robust
-// variance where the fit has one. It returns an error for a stratum without
-// events.
+// variance where the fit has one. A stratum without events has no hazard; one
+// without rows is an error.
 func (c *Cox) Curve(x []float64, stratum int, times []float64) (*CoxCurve, error) {
 	m, p := c.model, c.model.p
 	s, ok := slices.BinarySearch(m.label, stratum)
-	if !ok || m.first[s]+1 == m.first[s+1] {
-		return nil, fmt.Errorf("stratum %d: %w", stratum, ErrNoEvents)
+	if !ok {
+		return nil, fmt.Errorf("stratum %d: %w", stratum, ErrNoRows)
 	}
 	out := &CoxCurve{
 		Time: slices.Clone(times), CumHaz: make([]float64, len(times)),

@@ -26,7 +26,7 @@ type FineGrayOptions struct {
 // what covariates do to its cumulative incidence. Rows that had another event
 // stay in the risk set with weight G(t−)/G(Tᵢ−), the probability of not being
 // censored until t; no row is written twice for it. G is estimated per
-// stratum.
+// stratum, and as in finegray without case weights.
 //
 // The result is a [Cox] whose baseline b gives the incidence 1 − exp(−b·risk);
 // its Robust variance is the sandwich over rows (or clusters), with G taken
@@ -66,7 +66,9 @@ type subdistribution struct {
 }
 
 func newSubdistribution(m *coxModel, w Weighting) (*subdistribution, error) {
-	cs, err := m.d.censorings(w == Together)
+	rows := *m.d
+	rows.Weight = nil
+	cs, err := rows.censorings(w == Together)
 	if err != nil {
 		return nil, err
 	}

@@ -382,7 +382,7 @@ func (m *coxModel) timeScale(tr Transform) ([]float64, error) {
 		}
 	case KMTime:
 		all := *m.d
-		all.Stratum = nil
+		all.Stratum, all.Weight = nil, nil // R's scale of time has no weights
 		event := make([]uint8, len(m.d.Event))
 		for i, row := range m.order {
 			if m.event[i] {
