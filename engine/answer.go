@@ -129,6 +129,7 @@ type candidate struct {
 	gain    float64 // share of the horizon saved if the contact fires
 	rho     float64
 	notice  float64 // how much better than average the hour is noticed: m − 1
+	calm    float64 // the same in ordinary weather
 	seen24  float64
 	cost    float64
 	annoy   float64

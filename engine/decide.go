@@ -38,10 +38,11 @@ var exploration = bandit.Exploration{Scale: 0.1, Floor: 0.002}
 type scratch struct {
 	f        facts
 	avail    [timing.Hours]float64
+	calm     [timing.Hours]float64 // avail without the weather
 	slots    []slot
 	how      []int32
 	noticed  [ledger.Channels][]float64
-	seen24   []float64
+	still    []float64 // by slot: noticed in ordinary weather
 	options  []option
 	relative []float64
 	surv     [rewardHorizon + 1]float64
@@ -78,6 +79,8 @@ type habit struct {
 	debtor          int32
 	rho, rhoSD      [ledger.Channels]float64
 	opens, exposure *[timing.Hours]float32 // nil: nothing seen
+	looks           [timing.Hours]float32  // what opens points at
+	area            string                 // of the weather
 	payShare        [7]float64
 	now             features.Past            // as of the last learning
 	issued          map[string]features.Past // by invoice: as of its issue
@@ -265,7 +268,9 @@ var withinHours = [ledger.Channels]int{24, 24, 24, 48, 1}
 // value in every tone that is allowed, and what waiting is worth.
 func (s *scratch) candidates(q *question, v *verdict) {
 	f, h, l := &s.f, &s.habit, q.learned
-	l.model.Timing.Posterior(&s.avail, h.opens, h.exposure, h.profile)
+	l.availability(&s.avail, h)
+	s.calm = s.avail
+	weathered := l.modulate(&s.avail, f, h)
 	l.post.Mean(s.theta[:], int32(h.profile), h.debtor)
 	cost := q.creditor.Value.costs()
 	limit := f.at + commitHours*3600
@@ -278,7 +283,7 @@ func (s *scratch) candidates(q *question, v *verdict) {
 	later := 0.0 // the best value that is only to be had later
 
 	n := len(s.slots)
-	s.seen24 = slices.Grow(s.seen24[:0], n)[:n]
+	s.still = slices.Grow(s.still[:0], n)[:n]
 	for c := range ledger.Channel(ledger.Channels) {
 		seen := slices.Grow(s.noticed[c][:0], n)[:n]
 		s.noticed[c] = seen
@@ -326,6 +331,10 @@ func (s *scratch) candidates(q *question, v *verdict) {
 			continue
 		}
 		sl := &s.slots[bestAt]
+		calm := departure(seen[bestAt], mean)
+		if weathered && c != ledger.Letter {
+			calm = s.calmly(l, c, bestAt)
+		}
 		options := s.options[first:len(s.options):len(s.options)]
 		s.spread(options, best)
 		for tone := range ledger.Tone(ledger.Tones) {
@@ -334,7 +343,7 @@ func (s *scratch) candidates(q *question, v *verdict) {
 			}
 			s.cands = append(s.cands, candidate{
 				channel: c, tone: tone, slots: options, at: sl.at, day: sl.day, hour: sl.hour, how: sl.how,
-				gain: s.gains[c][sl.day], rho: h.rho[c] * s.rested[sl.day], notice: departure(seen[bestAt], mean), seen24: seen[bestAt],
+				gain: s.gains[c][sl.day], rho: h.rho[c] * s.rested[sl.day], notice: departure(seen[bestAt], mean), calm: calm, seen24: seen[bestAt],
 				cost: cost[c], annoy: s.weary[sl.day],
 			})
 		}
@@ -342,6 +351,19 @@ func (s *scratch) candidates(q *question, v *verdict) {
 	s.cands = append(s.cands, candidate{wait: true, mean: later})
 	v.cands = s.cands
 	s.score(q, v)
+}
+
+// calmly is the departure of slot i in ordinary weather. It leaves s.still changed.
+func (s *scratch) calmly(l *learned, c ledger.Channel, i int) float64 {
+	timing.NoticedWithin(s.still, &s.calm, l.model.Speeds[c], s.how, withinHours[c])
+	mean, allowed := 0.0, 0.0
+	for k := range s.slots {
+		if s.slots[k].allow&(1<<c) != 0 {
+			mean += s.still[k]
+			allowed++
+		}
+	}
+	return departure(s.still[i], max(mean/allowed, 1e-9))
 }
 
 // departure is by how much an hour is noticed better than the average one; at

@@ -175,16 +175,19 @@ func (e *Engine) judge(ctx context.Context, b *book, o *PolicyOptions, p *Policy
 // frozen returns what the models know of a book as of a moment, without having
 // learnt from it.
 func (e *Engine) frozen(ctx context.Context, b *book, asOf time.Time, o *PolicyOptions) (states [2]*learned, err error) {
-	set, err := e.pipe.Load(ctx, asOf, features.Filter{Creditor: b.id})
+	sky, err := e.weather(ctx, asOf, 0)
 	if err != nil {
-		return states, fmt.Errorf("vectors as of %s: %w", asOf.Format(time.DateOnly), err)
+		return states, err
 	}
 	for k, m := range []*models.Model{o.Model, o.Against} {
 		if m == nil {
 			continue
 		}
 		l := newLearned(champion{model: m}, asOf)
-		l.set = set
+		l.sky = sky
+		if l.set, err = e.pipe.Load(ctx, asOf, features.Filter{Creditor: b.id, HalfLife: m.HalfLife}); err != nil {
+			return states, fmt.Errorf("vectors as of %s: %w", asOf.Format(time.DateOnly), err)
+		}
 		e.settle(b, l)
 		states[k] = l
 	}

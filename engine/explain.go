@@ -61,6 +61,7 @@ var sentences = map[string][3]string{
 		"Kijkt meestal tussen %[1]d en %[2]d uur",
 		"Consulte d'habitude entre %[1]d h et %[2]d h",
 	},
+	"WEATHER":    {"The weather forecast changes when people look", "Het voorspelde weer verschuift de uren waarop er gekeken wordt", "La météo annoncée déplace les heures de consultation"},
 	"SOONER":     {"Money comes sooner this way", "Zo komt het geld vroeger", "L'argent rentre plus tôt ainsi"},
 	"TONE":       {"A %[1]s tone works better now", "Een %[1]s toon werkt nu beter", "Un ton %[1]s convient mieux à présent"},
 	"RESTRAINT":  {"Few contacts keep the relation: %[1]d in the last week", "Weinig contact spaart de relative: %[1]d in de laatste week", "Peu de contacts préservent la relation : %[1]d la semaine passée"},
@@ -165,6 +166,7 @@ func (s *scratch) explain(v *verdict, t tongue) []Reason {
 		add("LATER", a.later-b.later, say(t, "LATER"))
 	}
 	add(daypart(subject.hour), a.hour-b.hour, say(t, "OPENS", subject.hour, subject.hour+2))
+	add("WEATHER", a.weather-b.weather, say(t, "WEATHER"))
 	add("TONE_"+strings.ToUpper(subject.tone.String()), a.tone-b.tone, say(t, "TONE", toneWords[t][subject.tone]))
 	add("PRE_DUE", a.early-b.early, say(t, "PRE_DUE"))
 	add("RESTRAINT", a.pressure-b.pressure, say(t, "RESTRAINT", s.f.contacts7))
@@ -189,7 +191,7 @@ func daypart(hour int) string {
 // parts are the groups that a candidate's value is the sum of, in currency,
 // and its rate: P(fire) × coefficients, per unit of gain.
 type parts struct {
-	channel, hour, tone, early, pressure, cost, later, rate float64
+	channel, hour, weather, tone, early, pressure, cost, later, rate float64
 }
 
 func (s *scratch) split(p *parts, v *verdict, c *candidate) {
@@ -209,6 +211,8 @@ func (s *scratch) split(p *parts, v *verdict, c *candidate) {
 	p.channel = at(models.EffectResponse, models.EffectEmail, models.EffectSMS, models.EffectWhatsApp,
 		models.EffectLetter, models.EffectPhone, models.EffectRepeat, models.EffectPresence)
 	p.hour = at(models.EffectNotice, models.EffectWeekend)
+	p.weather = v.euro * s.theta[models.EffectNotice] * phi[models.EffectResponse] * (c.notice - c.calm)
+	p.hour -= p.weather
 	p.tone = at(models.EffectNeutral, models.EffectFormal, models.EffectFormalLate)
 	p.early = at(models.EffectPreDue)
 	p.pressure = at(models.EffectFatigue, models.EffectPressure) - c.annoy

@@ -28,6 +28,7 @@ type learned struct {
 	post  *bandit.Posterior
 	ref   ModelRef
 	set   *features.Set        // vectors as of asOf; nil before the first learning
+	sky   skies                // the weather to come, as known at asOf
 	past  pasts                // what was known at the issue of each invoice
 	rows  map[string]*outcomes // by debtor: what became of the contacts
 }
@@ -48,7 +49,7 @@ type LearnReport struct {
 	Contacts  int       `json:"contacts"`  // whose outcome is followed
 	Rewards   int       `json:"rewards"`   // decisions whose reward entered or changed
 	Refitted  bool      `json:"refitted"`  // hazard, timing and pooling were estimated anew
-	Machines  Machines  `json:"machines"` // openings that no person made
+	Machines  Machines  `json:"machines"`  // openings that no person made
 	Seconds   float64   `json:"seconds"`
 }
 
@@ -73,22 +74,32 @@ func (e *Engine) Learn(ctx context.Context, creditor string, asOf time.Time) (*L
 	if report.Machines, err = e.sift(ctx, b, asOf); err != nil {
 		return nil, fmt.Errorf("learn %s: %w", creditor, err)
 	}
-	set, refreshed, err := e.refresh(ctx, b, asOf)
-	if err != nil {
-		return nil, fmt.Errorf("learn %s: vectors: %w", creditor, err)
-	}
-	report.Debtors, report.Refreshed = set.Len(), refreshed
-
 	m, err := last.model.Clone()
 	if err != nil {
 		return nil, fmt.Errorf("learn %s: %w", creditor, err)
 	}
+	due := e.refitDue(b, m, asOf)
+	skyDays := 0
+	if due {
+		skyDays = timingWindow / 86400
+		if err := e.chooseHalfLife(m, asOf, b); err != nil {
+			return nil, fmt.Errorf("learn %s: %w", creditor, err)
+		}
+	}
+	set, refreshed, err := e.refresh(ctx, b, asOf, m.HalfLife)
+	if err != nil {
+		return nil, fmt.Errorf("learn %s: vectors: %w", creditor, err)
+	}
+	report.Debtors, report.Refreshed = set.Len(), refreshed
 	l := &learned{id: last.id, asOf: asOf, model: m, ref: last.ref, set: set}
+	if l.sky, err = e.weather(ctx, asOf, skyDays); err != nil {
+		return nil, fmt.Errorf("learn %s: %w", creditor, err)
+	}
 	if l.past, err = e.pasts(ctx, b, last.past, last.asOf, asOf); err != nil {
 		return nil, fmt.Errorf("learn %s: %w", creditor, err)
 	}
 	m.AddProfiles(l.profiles())
-	if e.refitDue(b, m, asOf) {
+	if due {
 		if err := e.refit(ctx, b, l); err != nil {
 			return nil, fmt.Errorf("learn %s: %w", creditor, err)
 		}
@@ -158,7 +169,9 @@ func (l *learned) habit(h *habit, key ledger.Key, f *facts) {
 	if l.set != nil {
 		if i, ok := l.set.Row(key); ok {
 			s := l.set
-			h.opens = (*[timing.Hours]float32)(s.Opens[i*timing.Hours:])
+			l.model.Looks(&h.looks, s, i, h.profile)
+			h.opens = &h.looks
+			h.area = s.Area[i]
 			h.exposure = (*[timing.Hours]float32)(s.Exposure[i*timing.Hours:])
 			l.own(h, i)
 			h.method = s.UsualMethod[i]
@@ -276,23 +289,17 @@ func (e *Engine) refitDue(b *book, m *models.Model, asOf time.Time) bool {
 // hazardWindow is how far back person-periods are read for the pay hazard.
 const hazardWindow = 180 * 24 * time.Hour
 
-// refit estimates what changes slowly: hazard, hours, speeds, weekdays.
+// refit estimates what changes slowly: hazard, hours, speeds, weather.
 func (e *Engine) refit(ctx context.Context, b *book, l *learned) error {
 	m := l.model
 	if err := e.fitHazard(ctx, b, l); err != nil {
 		return err
 	}
-	if err := m.FitTiming(l.set, profileOf, e.opt.Seed); err != nil {
+	r, err := e.fitTiming(l, e.opt.Seed, learnPermutations, b)
+	if err != nil {
 		return err
 	}
-	delays := e.delays(b, l)
-	if len(delays) > 0 {
-		speeds, err := timing.FitSpeed(delays, ledger.Channels, timing.DefaultSpeed(), 20)
-		if err != nil {
-			return err
-		}
-		m.Speeds = speeds
-	}
+	e.opt.Log.LogAttrs(ctx, slog.LevelInfo, "refitted", slog.String("creditor_id", b.id), slog.Time("as_of", l.asOf), slog.Any("timing", r))
 	m.FittedAt = l.asOf.Unix()
 	if m.FirstFitAt == 0 {
 		m.FirstFitAt = m.FittedAt
@@ -328,56 +335,6 @@ func (e *Engine) fitHazard(ctx context.Context, b *book, l *learned) error {
 	}
 	l.model.Hazard = fit
 	return nil
-}
-
-// delays lists the contacts of the last half year and when a person noticed
-// them, debtor by debtor.
-func (e *Engine) delays(b *book, l *learned) []timing.Delay {
-	const window, long = 180 * 86400, 336 * 3600
-	at := l.asOf.Unix()
-	var delays []timing.Delay
-	var f facts
-	var h habit
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	for _, id := range slices.Sorted(maps.Keys(b.accounts)) {
-		a := b.accounts[id]
-		if len(a.contacts) == 0 {
-			continue
-		}
-		first := make([]int64, len(a.contacts))
-		any := false
-		for k := range a.signs {
-			s := &a.signs[k]
-			if s.at <= at && s.precise && s.ref >= 0 && first[s.ref] == 0 && a.attention(s, s.ref, at) {
-				first[s.ref] = s.at
-				any = true
-			}
-		}
-		if !any {
-			continue // a feed without signs teaches nothing of noticing
-		}
-		f.place(a, at, e.zone, b.location.Load())
-		l.habit(&h, a.key, &f)
-		avail := &[timing.Hours]float64{}
-		l.model.Timing.Posterior(avail, h.opens, h.exposure, h.profile)
-		for i := range a.contacts {
-			c := &a.contacts[i]
-			if c.at > at || c.at < at-window || c.channel == ledger.Letter {
-				continue
-			}
-			t := time.Unix(c.at, 0).In(f.loc)
-			d := timing.Delay{
-				Channel: int32(c.channel), Sent: int32((int(t.Weekday())+6)%7*24 + t.Hour()), Avail: avail,
-				Hours: float64(min(at-c.at, long)) / 3600,
-			}
-			if s := first[i]; s >= c.at && s > 0 {
-				d.Hours, d.Noticed = float64(s-c.at)/3600, true
-			}
-			delays = append(delays, d)
-		}
-	}
-	return delays
 }
 
 // reward forgets a little, and follows the decisions of the last weeks.
@@ -505,13 +462,16 @@ func (e *Engine) restore(ctx context.Context, b *book, at time.Time) (*learned, 
 	if err != nil {
 		return nil, fmt.Errorf("learnt state of %s as of %s: %w", b.id, state.AsOf.Format(time.RFC3339), err)
 	}
-	set, err := e.pipe.Load(ctx, state.AsOf, features.Filter{Creditor: b.id})
+	set, err := e.pipe.Load(ctx, state.AsOf, features.Filter{Creditor: b.id, HalfLife: m.HalfLife})
 	if err != nil {
 		return nil, fmt.Errorf("vectors of %s: %w", b.id, err)
 	}
 	l := &learned{
 		id: state.ModelID, asOf: state.AsOf, model: m, set: set,
 		ref: ModelRef{ID: state.ModelID, Vector: features.SchemaHash()},
+	}
+	if l.sky, err = e.weather(ctx, state.AsOf, 0); err != nil {
+		return nil, fmt.Errorf("learnt state of %s: %w", b.id, err)
 	}
 	if l.past, err = e.pasts(ctx, b, nil, time.Time{}, state.AsOf); err != nil {
 		return nil, fmt.Errorf("learnt state of %s: %w", b.id, err)

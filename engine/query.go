@@ -248,7 +248,7 @@ func (e *Engine) Debtor(ctx context.Context, key ledger.Key, asOf time.Time) (*P
 	}
 	s.baseline(q, &v)
 	p.Survival = slices.Clone(s.surv[:])
-	l.model.Timing.Posterior(&s.avail, h.opens, h.exposure, h.profile)
+	l.availability(&s.avail, h)
 	p.OpenTimes = OpenTimes{Availability: slices.Clone(s.avail[:]), Opens: widen(h.opens), Exposure: widen(h.exposure)}
 	for c := range ledger.Channel(ledger.Channels) {
 		p.Channels = append(p.Channels, ChannelProfile{
@@ -383,7 +383,7 @@ func (e *Engine) forget(ctx context.Context, b *book, key ledger.Key, actor stri
 	l.past = maps.Clone(last.past)
 	delete(l.past, key.Debtor)
 	if last.set != nil { // its vector goes, too
-		if l.set, err = e.pipe.Load(ctx, last.asOf, features.Filter{Creditor: b.id}); err != nil {
+		if l.set, err = e.pipe.Load(ctx, last.asOf, features.Filter{Creditor: b.id, HalfLife: m.HalfLife}); err != nil {
 			return fmt.Errorf("forget: vectors: %w", err)
 		}
 		b.set = l.set

@@ -51,8 +51,8 @@ func (e *Engine) resume(ctx context.Context, b *book) error {
 
 // refresh returns the vectors of a book as of a moment, and how many were
 // computed for it.
-func (e *Engine) refresh(ctx context.Context, b *book, asOf time.Time) (*features.Set, int, error) {
-	set, err := e.pipe.Load(ctx, asOf, features.Filter{Creditor: b.id})
+func (e *Engine) refresh(ctx context.Context, b *book, asOf time.Time, halfLife float64) (*features.Set, int, error) {
+	set, err := e.pipe.Load(ctx, asOf, features.Filter{Creditor: b.id, HalfLife: halfLife})
 	if err != nil {
 		return nil, 0, err
 	}

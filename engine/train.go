@@ -12,7 +12,6 @@ import (
 	"rappel/features"
 	"rappel/models"
 	"rappel/models/response"
-	"rappel/models/timing"
 )
 
 // TrainOptions say what to train on.
@@ -32,7 +31,7 @@ type TrainReport struct {
 	Manifest models.Manifest `json:"manifest"`
 	Cut      time.Time       `json:"holdout_from"`
 	Score    models.Score    `json:"holdout"`
-	Timing   timing.Report   `json:"timing"`
+	Timing   TimingReport    `json:"timing"`
 	Machines Machines        `json:"machines"` // openings that no person made
 	Contacts int             `json:"contacts"`
 	Rewards  int             `json:"rewards"`
@@ -72,12 +71,18 @@ func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *Tra
 		r.Machines.add(found)
 	}
 	o.Progress("behaviour vectors")
-	set, err := e.pipe.Load(ctx, o.To, features.Filter{})
+	m := models.Prior()
+	if err := e.chooseHalfLife(m, o.To, books...); err != nil {
+		return nil, nil, fmt.Errorf("half-life: %w", err)
+	}
+	set, err := e.pipe.Load(ctx, o.To, features.Filter{HalfLife: m.HalfLife})
 	if err != nil {
 		return nil, nil, fmt.Errorf("vectors: %w", err)
 	}
-	m := models.Prior()
 	l := &learned{id: PriorID, asOf: o.To, model: m, set: set}
+	if l.sky, err = e.weather(ctx, o.To, timingWindow/86400); err != nil {
+		return nil, nil, err
+	}
 	m.AddProfiles(l.profiles())
 
 	o.Progress("pay hazard on the first part")
@@ -94,19 +99,9 @@ func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *Tra
 		return nil, nil, err
 	}
 	o.Progress("open times")
-	if err := m.FitTiming(set, profileOf, o.Seed); err != nil {
+	if r.Timing, err = e.fitTiming(l, o.Seed, trainPermutations, books...); err != nil {
 		return nil, nil, err
 	}
-	var delays []timing.Delay
-	for _, b := range books {
-		delays = append(delays, e.delays(b, l)...)
-	}
-	if len(delays) > 0 {
-		if m.Speeds, err = timing.FitSpeed(delays, ledger.Channels, timing.DefaultSpeed(), 20); err != nil {
-			return nil, nil, fmt.Errorf("speeds: %w", err)
-		}
-	}
-	r.Timing = m.Timing.Report
 
 	o.Progress("response of channels")
 	rows, known := make([]map[string]*outcomes, len(books)), make([]pasts, len(books))

@@ -62,7 +62,13 @@ func New(src Source) *Pipeline { return &Pipeline{src: src} }
 type Filter struct {
 	Creditor string       // only this creditor's debtors, if not empty
 	Keys     []ledger.Key // only these debtors, if not nil
+	// HalfLife is that of the columns opens, exposure and open_weekday, in days;
+	// HalfLife, the constant, if 0.
+	HalfLife float64
 }
+
+// HalfLife is the half-life of habits where none was chosen, in days.
+const HalfLife = 180
 
 // Point is a debtor at a moment.
 type Point struct {
@@ -76,6 +82,11 @@ type Point struct {
 // error of yield ends the work and is returned.
 func (p *Pipeline) Vectors(ctx context.Context, asOf time.Time, f Filter, yield func(arrow.RecordBatch) error) error {
 	return p.session(ctx, func(c *session) error {
+		if f.HalfLife != 0 {
+			if err := c.exec(fmt.Sprintf("CREATE OR REPLACE TEMP MACRO look_half_life() AS %v::DOUBLE", f.HalfLife)); err != nil {
+				return err
+			}
+		}
 		everyone := observed(asOf)
 		if f.Creditor != "" {
 			everyone += " AND creditor_id = " + quote(f.Creditor)

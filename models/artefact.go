@@ -47,9 +47,12 @@ type hazardPart struct {
 }
 
 type timingPart struct {
-	Model   timing.Model
-	Speeds  []timing.Speed
-	Weekday timing.Weekday
+	Model    timing.Model
+	Speeds   []timing.Speed
+	HalfLife float64
+	Flat     []int32
+	Weather  timing.Weather
+	Sectors  []string
 }
 
 type keysPart struct {
@@ -63,7 +66,7 @@ func (m *Model) encode() (map[string][]byte, error) {
 	state := m.Bandit.State()
 	parts := map[string]any{
 		"hazard.arrow":   &hazardPart{HazardNames[:], m.Hazard.Coef},
-		"timing.arrow":   &timingPart{*m.Timing, m.Speeds, *m.Weekday},
+		"timing.arrow":   &timingPart{*m.Timing, m.Speeds, m.HalfLife, m.Flat, m.Weather, m.WeatherSectors},
 		"response.arrow": m.Response,
 		"bandit.arrow":   &state,
 		"keys.arrow": &keysPart{
@@ -108,7 +111,8 @@ func decode(files map[string][]byte) (*Model, error) {
 	n := len(keys.Profiles)
 	if len(keys.Handles) != len(keys.Decisions) || resp.Segments > n || len(resp.Factor) != resp.Segments*response.Channels ||
 		len(resp.SeenScale) != len(resp.Factor) || times.Model.Profiles() > n ||
-		len(times.Speeds) != response.Channels || len(state.PriorMean) != Effects {
+		len(times.Speeds) != response.Channels || len(times.Flat) > n+1 || !(times.HalfLife > 0) ||
+		len(times.Weather.Kept) != len(times.Sectors) || len(times.Weather.Beta) != len(times.Sectors)*times.Weather.Blocks*times.Weather.Covariates || len(state.PriorMean) != Effects {
 		return nil, fmt.Errorf("parts do not fit each other: %w", ErrArtefact)
 	}
 	pool, err := bandit.Restore(state)
@@ -116,7 +120,8 @@ func decode(files map[string][]byte) (*Model, error) {
 		return nil, fmt.Errorf("bandit.arrow: %w", err)
 	}
 	m := &Model{
-		Hazard: &Hazard{hazard.Coef}, Timing: &times.Model, Speeds: times.Speeds, Weekday: &times.Weekday,
+		Hazard: &Hazard{hazard.Coef}, Timing: &times.Model, Speeds: times.Speeds,
+		HalfLife: times.HalfLife, Flat: times.Flat, Weather: times.Weather, WeatherSectors: times.Sectors,
 		Response: &resp, Bandit: pool, Profiles: keys.Profiles, Debtors: keys.Debtors,
 		Handles: keys.Handles, Decisions: keys.Decisions,
 		FittedAt: keys.FittedAt, FirstFitAt: keys.FirstFitAt, Until: keys.Until,

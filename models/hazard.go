@@ -10,15 +10,15 @@ import (
 // Period describes one day on which an invoice could be paid: a row of the
 // person-period data, in training from SQL and in serving from the account.
 type Period struct {
-	DPD       int        // days past due on that day
-	Weekday   int        // 0 = Monday
-	MonthEnd  bool       // last three or first two days of a month
-	LogAmount float64    // natural logarithm of the amount in the creditor's currency
-	Since     [5]float64 // days since the last contact by channel; −1: none in 60 days
-	Opened    bool       // a person's open since the last contact
-	Tone      int        // tone of the last contact
-	PayShare  float64    // share of the debtor's payments on this weekday, shrunk to 1/7
-	features.Past        // of the debtor, when the invoice was issued
+	DPD           int        // days past due on that day
+	Weekday       int        // 0 = Monday
+	MonthEnd      bool       // last three or first two days of a month
+	LogAmount     float64    // natural logarithm of the amount in the creditor's currency
+	Since         [5]float64 // days since the last contact by channel; −1: none in 60 days
+	Opened        bool       // a person's open since the last contact
+	Tone          int        // tone of the last contact
+	PayShare      float64    // share of the debtor's payments on this weekday, shrunk to 1/7
+	features.Past            // of the debtor, when the invoice was issued
 }
 
 // The columns of the hazard's design.

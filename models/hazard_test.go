@@ -16,8 +16,8 @@ func anyDay(r *rapid.T) Period {
 		DPD: rapid.IntRange(-60, 400).Draw(r, "dpd"), Weekday: rapid.IntRange(0, 6).Draw(r, "weekday"), MonthEnd: rapid.Bool().Draw(r, "month end"),
 		LogAmount: rapid.Float64Range(0, 12).Draw(r, "amount"), Opened: rapid.Bool().Draw(r, "opened"), Tone: rapid.IntRange(-1, 2).Draw(r, "tone"),
 		PayShare: rapid.Float64Range(0, 1).Draw(r, "share"), Past: features.Past{LateMean: rapid.Float64Range(-30, 90).Draw(r, "late"),
-		Before: rapid.Float64Range(0, 1).Draw(r, "before"), Reminded: rapid.Float64Range(0, 1).Draw(r, "reminded"),
-		Natural: rapid.Float64Range(0, 1).Draw(r, "natural")},
+			Before: rapid.Float64Range(0, 1).Draw(r, "before"), Reminded: rapid.Float64Range(0, 1).Draw(r, "reminded"),
+			Natural: rapid.Float64Range(0, 1).Draw(r, "natural")},
 	}
 	for c := range p.Since {
 		p.Since[c] = float64(rapid.IntRange(-1, 60).Draw(r, "since"))

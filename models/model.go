@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"rappel/datasets/ledger"
+	"rappel/features"
 	"rappel/models/bandit"
 	"rappel/models/response"
 	"rappel/models/timing"
@@ -15,14 +16,23 @@ import (
 
 // Model is all that has been learnt, and all that a decision needs of it.
 type Model struct {
-	Hazard   *Hazard
-	Timing   *timing.Model
-	Speeds   []timing.Speed // by channel
-	Weekday  *timing.Weekday
-	Response *response.Model
-	Bandit   *bandit.Pooled
+	Hazard *Hazard
+	Timing *timing.Model
+	Speeds []timing.Speed // by channel
+	// HalfLife is that of openings, in days: the vectors that Timing is fitted to
+	// and asked with are made with it.
+	HalfLife float64
+	// Flat is 1 where the hours of Timing were refuted: for all, then by profile.
+	// A profile past its end goes with all.
+	Flat []int32
+	// Weather is how the weather moves the hours of a sector; WeatherSectors are
+	// the sectors' codes (two digits), sorted.
+	Weather        timing.Weather
+	WeatherSectors []string
+	Response       *response.Model
+	Bandit         *bandit.Pooled
 	// Profiles are the keys of the profiles, in the order of their index in
-	// Timing, Weekday, Response and the segments of Bandit.
+	// Timing, Flat, Response and the segments of Bandit.
 	Profiles []string
 	// Debtors are the keys (creditor and debtor, NUL between) of the debtors
 	// that Bandit knows, in the order of their index there.
@@ -107,7 +117,7 @@ func Prior() *Model {
 	m := &Model{
 		Hazard:   PriorHazard(),
 		Timing:   timing.Prior(opt),
-		Weekday:  timing.PriorWeekday(0),
+		HalfLife: features.HalfLife,
 		Response: response.Prior(),
 		Bandit:   pool,
 	}
@@ -137,6 +147,14 @@ func (m *Model) Profile(key string) int {
 		return i
 	}
 	return -1
+}
+
+// FlatHours tells whether the hours of a profile, −1 for none, were refuted.
+func (m *Model) FlatHours(profile int) bool {
+	if i := profile + 1; i > 0 && i < len(m.Flat) {
+		return m.Flat[i] == 1
+	}
+	return len(m.Flat) > 0 && m.Flat[0] == 1
 }
 
 // Debtor returns the bandit's handle of a debtor, or bandit.NoDebtor.

@@ -9,8 +9,8 @@ import (
 	"rappel/models/timing"
 )
 
-// FitTiming estimates hours and weekdays from behaviour vectors. profile gives
-// the key of a row's profile.
+// FitTiming estimates hours from behaviour vectors. profile gives the key of a
+// row's profile. Signs of which only the date is known speak for its weekday.
 func (m *Model) FitTiming(s *features.Set, profile func(*features.Set, int) string, seed uint64) error {
 	order := s.Sorted()
 	rows := timing.Rows{
@@ -18,12 +18,13 @@ func (m *Model) FitTiming(s *features.Set, profile func(*features.Set, int) stri
 		Exposure: make([]float32, 0, len(order)*timing.Hours),
 		Profile:  make([]int32, 0, len(order)),
 	}
-	days := make([]float32, 0, len(order)*timing.Days)
 	for _, i := range order {
-		rows.Counts = append(rows.Counts, s.Opens[i*timing.Hours:][:timing.Hours]...)
+		p := m.Profile(profile(s, i))
+		var looks [timing.Hours]float32
+		m.Looks(&looks, s, i, p)
+		rows.Counts = append(rows.Counts, looks[:]...)
 		rows.Exposure = append(rows.Exposure, s.Exposure[i*timing.Hours:][:timing.Hours]...)
-		rows.Profile = append(rows.Profile, int32(m.Profile(profile(s, i))))
-		days = append(days, s.PayWeekday[i*timing.Days:][:timing.Days]...)
+		rows.Profile = append(rows.Profile, int32(p))
 	}
 	opt := timing.DefaultOptions(len(m.Profiles))
 	opt.Seed = seed
@@ -31,12 +32,15 @@ func (m *Model) FitTiming(s *features.Set, profile func(*features.Set, int) stri
 	if err != nil {
 		return fmt.Errorf("timing: %w", err)
 	}
-	week, err := timing.FitWeekday(days, rows.Profile, len(m.Profiles))
-	if err != nil {
-		return fmt.Errorf("weekdays: %w", err)
-	}
-	m.Timing, m.Weekday = hours, week
+	m.Timing = hours
 	return nil
+}
+
+// Looks stores in dst the signs of a debtor, row i of s, by hour of the week,
+// those known by date spread over the hours of their day.
+func (m *Model) Looks(dst *[timing.Hours]float32, s *features.Set, i, profile int) {
+	m.Timing.Impute(dst, (*[timing.Hours]float32)(s.Opens[i*timing.Hours:]), (*[timing.Hours]float32)(s.Exposure[i*timing.Hours:]),
+		(*[timing.Days]float32)(s.OpenWeekday[i*timing.Days:]), profile)
 }
 
 // FitHazard estimates the pay hazard from person-periods, pulled towards base

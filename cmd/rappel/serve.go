@@ -94,20 +94,20 @@ is stopped. Without a model it starts from the built-in priors and learns.`,
 	return cmd
 }
 
-// serveLoopback opens a server on a database file and returns its address and a
+// serveLoopback opens a server on a database file and returns its store, address and a
 // key that may do everything; stop ends it and waits until it has ended.
-func serveLoopback(ctx context.Context, path string, seed uint64, log *slog.Logger) (url, key string, stop func() error, err error) {
+func serveLoopback(ctx context.Context, path string, seed uint64, log *slog.Logger) (s *store.Store, url, key string, stop func() error, err error) {
 	o, err := open(ctx, path, "", seed, log)
 	if err != nil {
-		return "", "", nil, err
+		return nil, "", "", nil, err
 	}
 	key, _, err = o.store.CreateKey(ctx, "", nil)
 	if err != nil {
-		return "", "", nil, errors.Join(err, o.store.Close())
+		return nil, "", "", nil, errors.Join(err, o.store.Close())
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", "", nil, errors.Join(err, o.store.Close())
+		return nil, "", "", nil, errors.Join(err, o.store.Close())
 	}
 	serving, cancel := context.WithCancel(ctx)
 	cfg := api.DefaultConfig()
@@ -115,7 +115,7 @@ func serveLoopback(ctx context.Context, path string, seed uint64, log *slog.Logg
 	done := make(chan error, 1)
 	//nolint:contextcheck // every handler takes its request's context
 	go func() { done <- api.New(o.engine, cfg, time.Now, log).Serve(serving, l) }()
-	return urlOf(l), key, func() error {
+	return o.store, urlOf(l), key, func() error {
 		cancel()
 		return errors.Join(<-done, o.store.Close())
 	}, nil

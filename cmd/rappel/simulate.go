@@ -11,11 +11,14 @@ import (
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"rappel/datasets/ledger"
+	"rappel/datasets/store"
 	"rappel/datasets/world"
+	"rappel/features/signal"
 )
 
 // simulateOptions are the flags of `rappel simulate`.
@@ -130,13 +133,31 @@ func newRappelPolicy(ctx context.Context, o *simulateOptions, w *world.World, da
 	}
 	db := filepath.Join(dir, "world.duckdb")
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	url, key, stop, err := serveLoopback(ctx, db, w.Seed(), log)
+	st, url, key, stop, err := serveLoopback(ctx, db, w.Seed(), log)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	r := world.NewRemote(w.Spec(), url, key)
+	r.Signals = func(ctx context.Context, from, to time.Time) error { return publish(ctx, st, w, from, to) }
 	r.Done = func() error { return errors.Join(stop(), os.RemoveAll(dir)) }
 	return r, nil
+}
+
+// publish writes to the warehouse what became known of weather and sectors: what
+// an operator's job beside the server would bring in.
+func publish(ctx context.Context, st *store.Store, w *world.World, from, to time.Time) error {
+	var hours []signal.Hour
+	for _, r := range w.Weather(from, to) {
+		hours = append(hours, signal.Hour{
+			Region: r.Region, Start: r.Hour, Known: r.KnownAt, Observed: r.Observed,
+			Temperature: r.TemperatureC, Precipitation: r.PrecipitationMM, Sunshine: r.SunshineMin,
+		})
+	}
+	var sectors []signal.Sector
+	for _, r := range w.Signals(from, to) {
+		sectors = append(sectors, signal.Sector{Code: r.Sector, Period: r.Period, Indicator: r.Indicator, Known: r.KnownAt, Value: r.Value})
+	}
+	return signal.Write(ctx, st, hours, sectors, nil)
 }
 
 // printReport writes the comparison as a table.

@@ -32,10 +32,14 @@ type Remote struct {
 	Creditor string
 	// Client is used for all requests; http.DefaultClient if nil.
 	Client *http.Client
+	// Signals, if not nil, tells the server before each morning what has become
+	// known of weather and sectors in [from, to): a job beside the API.
+	Signals func(ctx context.Context, from, to time.Time) error
 	// Done, if not nil, is called when the policy has played.
 	Done func() error
 
 	spec *Spec
+	told time.Time // up to where Signals was asked
 }
 
 // NewRemote returns the policy behind a server for a creditor of the spec.
@@ -78,6 +82,15 @@ func (r *Remote) Observe(ctx context.Context, m Morning, events []Event) error {
 // Act lets the server learn up to the morning, asks for all that are overdue
 // and returns the contacts that are to be sent today.
 func (r *Remote) Act(ctx context.Context, m Morning) ([]Action, error) {
+	if r.Signals != nil {
+		if r.told.IsZero() {
+			r.told = m.Now.AddDate(0, -3, 0)
+		}
+		if err := r.Signals(ctx, r.told, m.Now); err != nil {
+			return nil, fmt.Errorf("signals: %w", err)
+		}
+		r.told = m.Now
+	}
 	asOf := m.Now.Format(time.RFC3339)
 	body, err := r.call(ctx, http.MethodPost, "/v1/learn", "application/json", map[string]any{"creditor_id": r.Creditor, "as_of": asOf})
 	if err != nil {

@@ -22,33 +22,44 @@ type PostcodeRow struct {
 }
 
 // Weather returns what becomes known of the weather from one moment up to
-// another: each hour is forecast once and observed once it is over. Regions
-// come in the order of the world file, hours in order within.
+// another: each hour is forecast once and observed once it is over. A region is
+// named as the warehouse names it, by country and first two characters of the
+// postcode; those of a place have one weather. They come in the order of the
+// world file, hours in order within.
 func (w *World) Weather(from, to time.Time) []WeatherRow {
 	var out []WeatherRow
 	seen := make(map[string]bool)
 	lead := time.Duration(w.spec.Weather.ForecastHours) * time.Hour
 	for i := range w.spec.Places {
-		region := w.spec.Places[i].Region
-		if seen[region] {
-			continue
+		p := &w.spec.Places[i]
+		for _, code := range p.Postcodes {
+			if region := area(p.Country, code); !seen[region] {
+				seen[region] = true
+				out = w.skies[p.Region].known(out, region, from, to, lead)
+			}
 		}
-		seen[region] = true
-		s := w.skies[region]
-		begin := time.Unix(s.first*3600, 0).UTC()
-		for hour := maxTime(begin, from.Add(-2*time.Hour).Truncate(time.Hour)); hour.Before(to.Add(lead)); hour = hour.Add(time.Hour) {
-			x := s.at(hour.Unix())
-			row := WeatherRow{Region: region, Hour: hour}
-			if at := hour.Add(-lead); !at.Before(from) && at.Before(to) {
-				row.KnownAt, row.Observed = at, false
-				row.TemperatureC, row.PrecipitationMM, row.SunshineMin = float64(x.temperatureForecast), float64(x.rainForecast), float64(x.sunForecast)
-				out = append(out, row)
-			}
-			if at := hour.Add(time.Hour); !at.Before(from) && at.Before(to) {
-				row.KnownAt, row.Observed = at, true
-				row.TemperatureC, row.PrecipitationMM, row.SunshineMin = float64(x.temperature), float64(x.rain), float64(x.sun)
-				out = append(out, row)
-			}
+	}
+	return out
+}
+
+// area is the region of a postcode.
+func area(country, postcode string) string { return country + postcode[:min(2, len(postcode))] }
+
+// known appends what becomes known of a sky in [from, to), as that of a region.
+func (s *sky) known(out []WeatherRow, region string, from, to time.Time, lead time.Duration) []WeatherRow {
+	begin := time.Unix(s.first*3600, 0).UTC()
+	for hour := maxTime(begin, from.Add(-2*time.Hour).Truncate(time.Hour)); hour.Before(to.Add(lead)); hour = hour.Add(time.Hour) {
+		x := s.at(hour.Unix())
+		row := WeatherRow{Region: region, Hour: hour}
+		if at := hour.Add(-lead); !at.Before(from) && at.Before(to) {
+			row.KnownAt, row.Observed = at, false
+			row.TemperatureC, row.PrecipitationMM, row.SunshineMin = float64(x.temperatureForecast), float64(x.rainForecast), float64(x.sunForecast)
+			out = append(out, row)
+		}
+		if at := hour.Add(time.Hour); !at.Before(from) && at.Before(to) {
+			row.KnownAt, row.Observed = at, true
+			row.TemperatureC, row.PrecipitationMM, row.SunshineMin = float64(x.temperature), float64(x.rain), float64(x.sun)
+			out = append(out, row)
 		}
 	}
 	return out
@@ -114,7 +125,7 @@ func (w *World) Postcodes() []PostcodeRow {
 	for i := range w.spec.Places {
 		p := &w.spec.Places[i]
 		for _, code := range p.Postcodes {
-			out = append(out, PostcodeRow{Country: p.Country, Postcode: code, Region: p.Region, Latitude: p.Latitude})
+			out = append(out, PostcodeRow{Country: p.Country, Postcode: code, Region: area(p.Country, code), Latitude: p.Latitude})
 		}
 	}
 	return out

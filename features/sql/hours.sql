@@ -9,14 +9,14 @@
 -- Leak guard: signs with at_us <= upto.
 WITH looks AS (
     SELECT pid,
-           list(decay(today - day) * 256 + hour_of_week(hour)) FILTER (exact AND NOT machine AND (looked OR replied)) AS looks,
-           sum(decay(today - day)) FILTER (weekday(day) = 0 AND dated) AS open_weekday_0,
-           sum(decay(today - day)) FILTER (weekday(day) = 1 AND dated) AS open_weekday_1,
-           sum(decay(today - day)) FILTER (weekday(day) = 2 AND dated) AS open_weekday_2,
-           sum(decay(today - day)) FILTER (weekday(day) = 3 AND dated) AS open_weekday_3,
-           sum(decay(today - day)) FILTER (weekday(day) = 4 AND dated) AS open_weekday_4,
-           sum(decay(today - day)) FILTER (weekday(day) = 5 AND dated) AS open_weekday_5,
-           sum(decay(today - day)) FILTER (weekday(day) = 6 AND dated) AS open_weekday_6,
+           list(look_decay(today - day) * 256 + hour_of_week(hour)) FILTER (exact AND NOT machine AND (looked OR replied)) AS looks,
+           sum(look_decay(today - day)) FILTER (weekday(day) = 0 AND dated) AS open_weekday_0,
+           sum(look_decay(today - day)) FILTER (weekday(day) = 1 AND dated) AS open_weekday_1,
+           sum(look_decay(today - day)) FILTER (weekday(day) = 2 AND dated) AS open_weekday_2,
+           sum(look_decay(today - day)) FILTER (weekday(day) = 3 AND dated) AS open_weekday_3,
+           sum(look_decay(today - day)) FILTER (weekday(day) = 4 AND dated) AS open_weekday_4,
+           sum(look_decay(today - day)) FILTER (weekday(day) = 5 AND dated) AS open_weekday_5,
+           sum(look_decay(today - day)) FILTER (weekday(day) = 6 AND dated) AS open_weekday_6,
            count(*) FILTER (machine AND looked) AS machine_opens,
            count(*) FILTER (sign.kind = 'complained') AS complaints
     FROM moment JOIN (SELECT *, NOT exact AND NOT machine AND (looked OR replied) AS dated FROM sign) sign USING (did) WHERE at_us <= upto GROUP BY pid

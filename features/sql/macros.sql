@@ -31,6 +31,11 @@ CREATE OR REPLACE TEMP MACRO since_month_end(day) AS
 -- Half-life of a habit: 180 days. One is 2^30.
 CREATE OR REPLACE TEMP MACRO decay(age_days) AS
     round(pow(2.0, 30 - age_days / 180.0))::BIGINT;
+-- The same for when debtors look, whose half-life is chosen by what it foretells;
+-- it is defined anew for those who chose.
+CREATE OR REPLACE TEMP MACRO look_half_life() AS 180.0;
+CREATE OR REPLACE TEMP MACRO look_decay(age_days) AS
+    round(pow(2.0, 30 - age_days / look_half_life()))::BIGINT;
 CREATE OR REPLACE TEMP MACRO from_weight(w) AS coalesce(w, 0)::DOUBLE / 1073741824.0;
 
 -- Lists, in the fixed order of channels, weekdays, methods and parts of the day.

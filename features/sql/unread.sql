@@ -6,6 +6,6 @@
 SELECT pid, a, b, w
 FROM (SELECT pid, sent_hour AS a,
              CASE WHEN noticed <= upto THEN unread_to ELSE least(sent_hour + 96, today * 24) END AS b,
-             decay(today - sent_day) AS w
+             look_decay(today - sent_day) AS w
       FROM moment JOIN touch USING (did) WHERE sent <= upto)
 WHERE a < b

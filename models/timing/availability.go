@@ -129,6 +129,40 @@ func (m *Model) Posterior(dst *[Hours]float64, counts, exposure *[Hours]float32,
 	}
 }
 
+// Impute adds to counts the events of which only the weekday is known, and
+// stores the sum in dst: those of a day are spread over its hours as the
+// profile expects them there, so that they speak for the day and say nothing
+// of its hours. nil exposure is the same in every hour, as is that of a day
+// without any. dst may be counts. It does not allocate.
+func (m *Model) Impute(dst, counts, exposure *[Hours]float32, dated *[Days]float32, profile int) {
+	curve := (*[Hours]float64)(m.Curves[m.row(profile)*Hours:])
+	*dst = *counts
+	for d, n := range dated {
+		if n == 0 {
+			continue
+		}
+		var share [dayHours]float64
+		sum, bare := 0.0, 0.0
+		for h := range share {
+			c := curve[d*dayHours+h]
+			bare += c
+			share[h] = c
+			if exposure != nil {
+				share[h] *= float64(exposure[d*dayHours+h])
+			}
+			sum += share[h]
+		}
+		for h := range share {
+			if sum > 0 {
+				share[h] /= sum
+			} else {
+				share[h] = curve[d*dayHours+h] / bare
+			}
+			dst[d*dayHours+h] += n * float32(share[h])
+		}
+	}
+}
+
 // leastStrength keeps an hour that is dead in the profile from being believed
 // at the first event, and the ratio finite.
 const leastStrength = 0.05

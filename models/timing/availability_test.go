@@ -257,3 +257,45 @@ func BenchmarkFit(b *testing.B) {
 		}
 	}
 }
+
+// TestDatesSpeakForWeekdaysAlone: events known by date move the days of a
+// debtor, by as much as was unread on them, and no hour within a day.
+func TestDatesSpeakForWeekdaysAlone(t *testing.T) {
+	m := Prior(DefaultOptions(0))
+	m.Daily = 0
+	var none, counts, exposure [Hours]float32
+	for h := range exposure {
+		exposure[h] = 10
+	}
+	dated := [Days]float32{1: 8} // Tuesdays
+	m.Impute(&counts, &none, &exposure, &dated, -1)
+	sum := float32(0)
+	for h, v := range counts {
+		sum += v
+		if v > 0 && h/dayHours != 1 {
+			t.Errorf("hour %d of the week got %v events of a Tuesday", h, v)
+		}
+	}
+	if math.Abs(float64(sum)-8) > 1e-5 { // float32
+		t.Errorf("%v events, want 8", sum)
+	}
+	var before, after [Hours]float64
+	m.Posterior(&before, &none, &exposure, -1)
+	m.Posterior(&after, &counts, &exposure, -1)
+	day := func(v *[Hours]float64, d int) (sum float64) {
+		for _, x := range v[d*dayHours:][:dayHours] {
+			sum += x
+		}
+		return sum
+	}
+	if got, was := day(&after, 1)/day(&after, 3), day(&before, 1)/day(&before, 3); got < 1.5*was {
+		t.Errorf("Tuesday over Thursday %.2f after eight Tuesdays, %.2f before", got, was)
+	}
+	for h := 8; h < 20; h++ { // away from midnight, where Monday and Wednesday are smoothed in
+		got := after[dayHours+h] / after[dayHours+12]
+		was := before[dayHours+h] / before[dayHours+12]
+		if math.Abs(got/was-1) > 0.15 {
+			t.Errorf("%d:00 over noon of a Tuesday %.3f, was %.3f", h, got, was)
+		}
+	}
+}

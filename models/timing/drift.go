@@ -7,23 +7,25 @@ import (
 	"slices"
 )
 
-// Notice is one engagement of a debtor, with its moment.
+// Notice is one message that a debtor noticed, and when.
 type Notice struct {
 	Debtor  int32
 	Profile int32   // −1 where unknown
-	Hour    int32   // hour of the week
-	Day     float64 // days since any start
+	Hour    int32   // hour of the week in which it was noticed
+	Waited  int32   // whole hours that it had lain unread by then
+	Day     float64 // of noticing, in days since any start
 }
 
-// HalfLives are the half-lives tried by default, in days; the last never
-// forgets.
-func HalfLives() []float64 { return []float64{14, 28, 56, 112, 224, math.Inf(1)} }
+// HalfLives are the half-lives tried by default, in days; the last, ten years,
+// hardly forgets.
+func HalfLives() []float64 { return []float64{14, 28, 56, 112, 224, 3650} }
 
-// HalfLife chooses how fast the engagements of a debtor lose weight: the
-// half-life, in days, under which the earlier ones of each debtor best predict
-// the hour of the next. It also returns the mean log-likelihood per event of
-// each half-life tried, NaN where no debtor has two events. Ties go to the
-// longest. It returns a RowError for an event it cannot use.
+// HalfLife chooses how fast what a debtor noticed loses weight: the half-life,
+// in days, under which the earlier messages of each debtor best foretell when the
+// next is noticed, given when it came. It also returns the mean log-likelihood
+// per message of each half-life tried, NaN where no debtor has two: then the
+// answer is the longest, as it is of ties. It returns a RowError for a message
+// it cannot use.
 //
 // See Dawid (1984), doi:10.2307/2981683, on prequential prediction.
 func (m *Model) HalfLife(events []Notice, halfLives []float64) (best float64, scores []float64, err error) {
@@ -33,6 +35,8 @@ func (m *Model) HalfLife(events []Notice, halfLives []float64) (best float64, sc
 			err = ErrHour
 		case math.IsNaN(e.Day) || math.IsInf(e.Day, 0):
 			err = ErrNotFinite
+		case e.Waited < 0:
+			err = ErrNegative
 		default:
 			continue
 		}
@@ -43,7 +47,7 @@ func (m *Model) HalfLife(events []Notice, halfLives []float64) (best float64, sc
 		return cmp.Or(cmp.Compare(a.Debtor, b.Debtor), cmp.Compare(a.Day, b.Day))
 	})
 	scores = make([]float64, len(halfLives))
-	best, top := math.Inf(1), math.Inf(-1)
+	best, top := slices.Max(halfLives), math.Inf(-1)
 	for i, halfLife := range halfLives {
 		scores[i] = m.prequential(ordered, halfLife)
 		if scores[i] > top || scores[i] == top && halfLife > best {
@@ -53,26 +57,37 @@ func (m *Model) HalfLife(events []Notice, halfLives []float64) (best float64, sc
 	return best, scores, nil
 }
 
-// prequential is the mean log-likelihood per event of the hours of events given
-// the earlier ones of the same debtor; events are ordered by debtor and day.
+// prequential is the mean log-likelihood of the moments of noticing given the
+// earlier messages of the same debtor: log λ at the hour, less λ summed over the
+// hours of waiting. Events are ordered by debtor and day.
 func (m *Model) prequential(events []Notice, halfLife float64) float64 {
-	var counts [Hours]float32
+	var counts, exposure [Hours]float32
 	var avail [Hours]float64
 	sum, n := 0.0, 0
 	for i, e := range events {
 		if i == 0 || events[i-1].Debtor != e.Debtor {
-			counts = [Hours]float32{}
+			counts, exposure = [Hours]float32{}, [Hours]float32{}
 		} else {
 			if keep := float32(math.Exp2(-(e.Day - events[i-1].Day) / halfLife)); keep < 1 {
 				for h := range counts {
 					counts[h] *= keep
+					exposure[h] *= keep
 				}
 			}
-			m.Posterior(&avail, &counts, nil, int(e.Profile))
-			sum += LogShare(&avail, nil, int(e.Hour))
+			m.Posterior(&avail, &counts, &exposure, int(e.Profile))
+			sum += math.Log(avail[e.Hour])
+			for k := range e.Waited + 1 {
+				sum -= avail[before(e.Hour, k)]
+			}
 			n++
 		}
 		counts[e.Hour]++
+		for k := range e.Waited + 1 {
+			exposure[before(e.Hour, k)]++
+		}
 	}
 	return sum / float64(n)
 }
+
+// before is the hour of the week k hours before another.
+func before(hour, k int32) int32 { return ((hour-k)%Hours + Hours) % Hours }

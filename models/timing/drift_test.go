@@ -19,7 +19,7 @@ func habits(rng *rand.Rand, debtors int, change bool) []Notice {
 			}
 			hour += int(math.Round(rng.NormFloat64()))
 			events = append(events, Notice{
-				Debtor: int32(d), Profile: -1, Day: day,
+				Debtor: int32(d), Profile: -1, Day: day, Waited: rng.Int32N(48),
 				Hour: int32((int(day)%Days*24 + hour) % Hours),
 			})
 		}
@@ -29,10 +29,13 @@ func habits(rng *rand.Rand, debtors int, change bool) []Notice {
 
 func TestHalfLifeFollowsChange(t *testing.T) {
 	stay := habits(rand.New(rand.NewPCG(1, 2)), 100, false)
-	rows := Rows{Counts: make([]float32, 100*Hours), Profile: make([]int32, 100)}
+	rows := Rows{Counts: make([]float32, 100*Hours), Exposure: make([]float32, 100*Hours), Profile: make([]int32, 100)}
 	for _, e := range stay {
 		rows.Profile[e.Debtor] = e.Profile
 		rows.Counts[int(e.Debtor)*Hours+int(e.Hour)]++
+		for k := range e.Waited + 1 {
+			rows.Exposure[e.Debtor*Hours+before(e.Hour, k)]++
+		}
 	}
 	m, err := Fit(rows, DefaultOptions(0))
 	if err != nil {
@@ -58,8 +61,8 @@ func TestHalfLifeFollowsChange(t *testing.T) {
 func TestHalfLifeOfNothingNeverForgets(t *testing.T) {
 	m := Prior(DefaultOptions(0))
 	got, scores, err := m.HalfLife([]Notice{{Hour: 9}}, HalfLives())
-	if err != nil || !math.IsInf(got, 1) || !math.IsNaN(scores[0]) {
-		t.Errorf("half-life %g, scores %v, error %v; want +Inf from nothing", got, scores, err)
+	if err != nil || got != 3650 || !math.IsNaN(scores[0]) {
+		t.Errorf("half-life %g, scores %v, error %v; want the longest from nothing", got, scores, err)
 	}
 }
 

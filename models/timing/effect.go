@@ -12,11 +12,14 @@ import (
 type Trial struct {
 	Hour    int32   // hour of the week of sending
 	Outcome float64 // noticed or not, paid or not, a reward: any number
-	Stratum int32   // within which outcomes could as well have been swapped: a debtor, or debtor × channel
-	Profile int32   // −1 where unknown
+	// Expected is the outcome that a model foretells for that hour; only its
+	// differences within a stratum count.
+	Expected float64
+	Stratum  int32 // within which outcomes could as well have been swapped: a debtor, or debtor × channel
+	Profile  int32 // −1 where unknown
 }
 
-// EffectOptions are the settings of Effect.
+// EffectOptions are the settings of HoursMatter.
 type EffectOptions struct {
 	// Permutations is the most times that outcomes are shuffled within strata;
 	// where no effect shows, far fewer do.
@@ -41,6 +44,23 @@ type Effect struct {
 	Statistic float64 // standardised sum of squares of the hours' scores
 	P         float64 // exact under permutation; 1 where nothing can be told
 	Claimed   bool
+	// Slope is by how much outcomes differ within strata for each unit by which
+	// Expected does, and SE its standard error: 1 where the model is right, 0
+	// where its hours say nothing. Both are 0 where Expected never differs.
+	Slope, SE float64
+}
+
+// Refuted tells whether the hours of the model that gave Expected are to be
+// set aside: no effect shows, and of what the model foretells less than half is
+// left, the slope being believed to be 1 ± ½ before. Where little was seen, or
+// all was sent at one hour, nothing is refuted and the model stands.
+func (e Effect) Refuted() bool {
+	const before, sd, left = 1, 0.5, 0.5
+	if e.Claimed || e.SE == 0 {
+		return false
+	}
+	seen, believed := 1/(e.SE*e.SE), 1/(sd*sd)
+	return (e.Slope*seen+before*believed)/(seen+believed) < left
 }
 
 // HoursMatter tests whether the outcome depends on the hour of sending, for all
@@ -124,6 +144,8 @@ func effect(trials []Trial, opt EffectOptions, stream uint64) Effect {
 	var strata [][2]int // ranges in residuals
 	var residual []float64
 	var parts, days []int
+	var foretold, told, together float64 // sums of squares and products within strata
+	var pairs [][2]float64               // residuals of outcome and forecast
 	var variance [dayParts + Days]float64
 	for from := 0; from < len(trials); {
 		to, mean := from, 0.0
@@ -132,6 +154,16 @@ func effect(trials []Trial, opt EffectOptions, stream uint64) Effect {
 		}
 		n := float64(to - from)
 		mean /= n
+		ahead := 0.0
+		for _, t := range trials[from:to] {
+			ahead += t.Expected / n
+		}
+		for _, t := range trials[from:to] {
+			r, m := t.Outcome-mean, t.Expected-ahead
+			foretold += m * m
+			together += r * m
+			pairs = append(pairs, [2]float64{r, m})
+		}
 		square, hours := 0.0, false
 		var share [dayParts + Days]float64
 		for _, t := range trials[from:to] {
@@ -158,6 +190,14 @@ func effect(trials []Trial, opt EffectOptions, stream uint64) Effect {
 		from = to
 	}
 	e.Informed = len(residual)
+	if foretold > 0 {
+		e.Slope = together / foretold
+		for _, p := range pairs {
+			miss := (p[0] - e.Slope*p[1]) * p[1]
+			told += miss * miss
+		}
+		e.SE = math.Sqrt(told) / foretold
+	}
 	if len(strata) == 0 {
 		return e
 	}

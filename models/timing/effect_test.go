@@ -86,3 +86,43 @@ func TestNothingToTell(t *testing.T) {
 		}
 	}
 }
+
+// TestHoursOfAModelAreRefutedWhereTheySayNothing: a model that foretells more
+// noticing in the morning is refuted where mornings do nothing, stands where
+// they do as much as it says, and stands while too little was seen to tell.
+func TestHoursOfAModelAreRefutedWhereTheySayNothing(t *testing.T) {
+	foretell := func(trials []Trial) []Trial {
+		for i := range trials {
+			trials[i].Expected = 0.3
+			if trials[i].Hour%24 < 11 {
+				trials[i].Expected = 0.65
+			}
+		}
+		return trials
+	}
+	for _, c := range []struct {
+		name              string
+		debtors, affected int
+		one               bool // everything is sent at one hour
+		refuted           bool
+	}{
+		{"hours do nothing", 300, 0, false, true},
+		{"hours do what the model says", 300, 10, false, false},
+		{"hardly anything was sent", 2, 0, false, false},
+		{"all is sent at one hour", 300, 0, true, false},
+	} {
+		trials := foretell(book(rand.New(rand.NewPCG(2, 3)), c.debtors, 12, c.affected, 0.35))
+		if c.one {
+			for i := range trials {
+				trials[i].Hour, trials[i].Expected = 9, 0.65
+			}
+		}
+		all, _, err := HoursMatter(trials, 10, DefaultEffectOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all.Refuted() != c.refuted {
+			t.Errorf("%s: refuted %v, want %v (slope %.2f ± %.2f, P = %.3f)", c.name, all.Refuted(), c.refuted, all.Slope, all.SE, all.P)
+		}
+	}
+}

@@ -27,6 +27,16 @@ func DefaultSpeed() Speed {
 	}
 }
 
+// At is the multiplier of a message of so many whole hours, 0 past the last edge.
+func (s *Speed) At(age int32) float64 {
+	for i, end := range s.Edges[1:] {
+		if age < end {
+			return s.Rate[i]
+		}
+	}
+	return 0
+}
+
 // NoticedWithin stores in dst, for each slot, the probability that a message
 // sent then is noticed within so many hours: 1 − exp(−Σ speed·avail), the sum
 // over the hours from the slot on.

@@ -9,7 +9,7 @@
 // hours (debtor, profile, all); Speed says how much faster or slower a fresh
 // message is noticed than an old one. Beside them stand the recognition of
 // machine opens, a test of whether hours matter at all, the effect of weather,
-// the weekdays of events known by date only, and the half-life of habits.
+// and the half-life of habits.
 //
 // The package sees numbers, never debtors: no clock, no files, no global
 // random source. Hour 0 is Monday 00:00 in the debtor's zone.
