@@ -28,7 +28,7 @@ const (
 const (
 	stepOpened   = "opened"
 	stepReopened = "reopened" // new evidence came after a verdict
-	stepJoined   = "joined"   // more debtors of the group moved
+	stepUpdated  = "updated"  // new evidence came while it was open
 )
 
 // Scopes of alerts.
@@ -121,7 +121,7 @@ type AlertPoint struct {
 // AlertStep is one step in the life of an alert.
 type AlertStep struct {
 	At      time.Time  `json:"at"`
-	Verdict string     `json:"verdict"` // opened reopened joined rolled_up confirmed dismissed snoozed
+	Verdict string     `json:"verdict"` // opened reopened updated rolled_up confirmed dismissed snoozed
 	Until   *time.Time `json:"until,omitempty"`
 	Note    string     `json:"note,omitempty"`
 	By      string     `json:"by,omitempty"`
@@ -181,7 +181,7 @@ func (a *filed) at(t time.Time) (status string, until time.Time, f *found, raise
 		switch x.Verdict {
 		case stepOpened, stepReopened:
 			status, raised = AlertOpen, x.At
-		case stepJoined:
+		case stepUpdated:
 		default:
 			status, until = x.Verdict, x.Until
 		}

@@ -46,6 +46,9 @@ type Engine struct {
 	asking   [64]sync.Mutex // by idempotency key: the same question is answered once
 	hash     maphash.Seed
 
+	bell  chan struct{}             // messages wait to be sent
+	hooks atomic.Pointer[[]Webhook] // subscribers
+
 	mu       sync.RWMutex
 	books    map[string]*book
 	champion champion
@@ -70,9 +73,10 @@ type book struct {
 	logged   map[string]*logged  // decisions to contact, by id, whose reward may still change
 	plans    map[string]planned  // by debtor: the contact that was last decided
 
-	alerts   []*filed // by opening
+	alerts []*filed // by opening
 
 	learning sync.Mutex    // one learning, or verdict, at a time
+	watch    *watch        // what draws up alerts; nil before the first list
 	set      *features.Set // vectors as of the last learning, by debtor
 	past     []*learned    // states restored for questions as of an earlier moment, newest first
 }
@@ -100,12 +104,15 @@ func New(ctx context.Context, st *store.Store, opt Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{store: st, pipe: features.New(st), opt: opt, packs: packs, books: map[string]*book{}, hash: maphash.MakeSeed()}
+	e := &Engine{store: st, pipe: features.New(st), opt: opt, packs: packs, books: map[string]*book{}, hash: maphash.MakeSeed(), bell: make(chan struct{}, 1)}
 	e.scratch.New = func() any { return newScratch() }
 	if err := e.loadCalendar(ctx); err != nil {
 		return nil, err
 	}
 	if err := e.loadChampion(ctx); err != nil {
+		return nil, err
+	}
+	if err := e.loadHooks(ctx); err != nil {
 		return nil, err
 	}
 	creditors, err := st.Creditors(ctx)
@@ -348,7 +355,7 @@ func (e *Engine) Recommend(ctx context.Context, req Request) (*Decision, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := e.store.LogDecisions(ctx, []ledger.Decision{row}); err != nil {
+	if err := e.logDecisions(ctx, []ledger.Decision{row}); err != nil {
 		return nil, fmt.Errorf("log decision: %w", err)
 	}
 	b.remember(d, &row, s)
@@ -650,7 +657,7 @@ func (e *Engine) Batch(ctx context.Context, req Request, debtors []string, yield
 			b.remember(d, &row, s) // capacity counts within the batch, too
 			rows, answers = append(rows, row), append(answers, d)
 		}
-		if err := e.store.LogDecisions(ctx, rows); err != nil {
+		if err := e.logDecisions(ctx, rows); err != nil {
 			return fmt.Errorf("log decisions: %w", err)
 		}
 		for _, d := range answers {

@@ -74,6 +74,9 @@ func (e *Engine) Learn(ctx context.Context, creditor string, asOf time.Time) (*L
 	if report.Machines, err = e.sift(ctx, b, asOf); err != nil {
 		return nil, fmt.Errorf("learn %s: %w", creditor, err)
 	}
+	if err := e.watch(ctx, b, asOf); err != nil {
+		return nil, fmt.Errorf("learn %s: %w", creditor, err)
+	}
 	m, err := last.model.Clone()
 	if err != nil {
 		return nil, fmt.Errorf("learn %s: %w", creditor, err)

@@ -360,6 +360,15 @@ func (e *Engine) Erase(ctx context.Context, key ledger.Key, actor string) error 
 	}
 	b.past = nil
 	b.mu.Unlock()
+	if b.watch != nil {
+		state, err := b.watch.forget(key.Debtor)
+		if err != nil {
+			return err
+		}
+		if err := e.store.PutAlerts(ctx, store.AlertBatch{Creditor: b.id, AsOf: b.watch.Day.UTC(), State: state}); err != nil {
+			return fmt.Errorf("forget: %w", err)
+		}
+	}
 	return e.forget(ctx, b, key, actor)
 }
 

@@ -108,14 +108,20 @@ func (e *Engine) Promote(ctx context.Context, id, actor string) (ModelInfo, erro
 			return ModelInfo{}, err
 		}
 		at := e.opt.Now().UTC()
-		if err := e.store.PromoteModel(ctx, id); err != nil {
+		info := ModelInfo{ID: id, Path: row.Path, Status: store.Serving, RegisteredAt: row.RegisteredAt, PromotedAt: &at, Manifest: man}
+		messages, err := e.tell(TellModel, fmt.Sprintf("msg_%s_%d", id, at.UnixMicro()), "", "", at, info)
+		if err != nil {
+			return ModelInfo{}, err
+		}
+		if err := e.store.PromoteModel(ctx, id, messages...); err != nil {
 			return ModelInfo{}, fmt.Errorf("promote %s: %w", id, err)
 		}
+		e.ring()
 		if err := e.store.Audit(ctx, "", actor, "promote", id, ""); err != nil {
 			return ModelInfo{}, err
 		}
 		e.crown(champion{id: man.ID, model: m})
-		return ModelInfo{ID: id, Path: row.Path, Status: store.Serving, RegisteredAt: row.RegisteredAt, PromotedAt: &at, Manifest: man}, nil
+		return info, nil
 	}
 	return ModelInfo{}, fmt.Errorf("model %q: %w", id, ledger.ErrNotFound)
 }

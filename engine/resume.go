@@ -31,6 +31,9 @@ func (e *Engine) resume(ctx context.Context, b *book) error {
 	if err := e.loadAlerts(ctx, b); err != nil {
 		return err
 	}
+	if err := e.loadWatch(ctx, b); err != nil {
+		return err
+	}
 	since := at.AddDate(0, 0, -rewardHorizon-14)
 	return e.store.Contacting(ctx, b.id, since, func(d ledger.Decision, final bool) error {
 		if len(d.Vector) == models.Effects+rewardHorizon {

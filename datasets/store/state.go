@@ -32,17 +32,20 @@ func (s *Store) RegisterModel(ctx context.Context, id, path string) error {
 	})
 }
 
-// PromoteModel makes one model the serving one and retires the one before; it
-// returns ledger.ErrNotFound where there is no such model.
-func (s *Store) PromoteModel(ctx context.Context, id string) error {
+// PromoteModel makes one model the serving one and retires the one before, and
+// writes down the messages that tell of it; it returns ledger.ErrNotFound where
+// there is no such model.
+func (s *Store) PromoteModel(ctx context.Context, id string, messages ...Message) error {
 	at := s.now()
 	return s.Write(ctx, func(tx *sql.Tx) error {
 		if err := touched(tx.ExecContext(ctx,
 			"UPDATE models SET status = 'serving', promoted_at = ? WHERE model_id = ?", at, id))("model", id); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, "UPDATE models SET status = 'retired' WHERE status = 'serving' AND model_id <> ?", id)
-		return missing(err, "model", id)
+		if _, err := tx.ExecContext(ctx, "UPDATE models SET status = 'retired' WHERE status = 'serving' AND model_id <> ?", id); err != nil {
+			return missing(err, "model", id)
+		}
+		return putMessages(ctx, tx, messages)
 	})
 }
 

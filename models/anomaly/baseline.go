@@ -222,6 +222,7 @@ type Band struct {
 // payments of an invoice due on day.
 func (b *Baseline) band(p *Prior, day int32, share float64) Band {
 	mid, n := b.at(p, day)
+	n = max(n, b.Scale*b.Scale/(p.Between*p.Between)) // nothing is known yet since a change: as of anyone
 	t := distuv.StudentsT{Sigma: 1, Nu: b.DF}.Quantile((1 + share) / 2)
 	half := t * b.Scale * math.Sqrt(1+1/n)
 	return Band{mid - half, mid, mid + half}

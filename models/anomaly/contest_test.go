@@ -139,7 +139,7 @@ func logAdd(a, b float64) float64 {
 // of the same likelihood ratios, which takes the best beginning where the
 // Detector adds up all of them.
 type ours struct {
-	d    *Detector
+	d    *clerk
 	i    int
 	page bool
 	f    Finding
@@ -148,6 +148,7 @@ type ours struct {
 func (c *ours) hear(due int32, late float64) float64 {
 	c.d.Issue(c.i, "x", due)
 	c.d.Pay(c.i, "x", float64(due)+late)
+	c.d.hear()
 	b := &c.d.Debtors[c.i]
 	watched := b.Paid[len(b.Paid)-b.Recent:]
 	scores := make([]float64, len(watched))
@@ -295,8 +296,9 @@ func entrants(p plan) []struct {
 			if err != nil {
 				panic(err)
 			}
-			d.AddDebtor(0)
-			return &ours{d: d, page: page}
+			c := &clerk{Detector: d, fresh: map[int]bool{}}
+			c.AddDebtor(0)
+			return &ours{d: c, page: page}
 		}
 	}
 	return []struct {

@@ -1,7 +1,6 @@
 package anomaly
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -13,8 +12,6 @@ import (
 type Invoice struct {
 	ID  string
 	Due int32 // days since 1 January 1970
-	// Told is set once a finding was raised on it.
-	Told bool
 }
 
 // Debtor is the state of one debtor.
@@ -25,13 +22,18 @@ type Debtor struct {
 	Open    []Invoice // by due date, then as they came
 	Base    Baseline  // fitted on Paid less its last Recent
 	Now     Baseline  // fitted on Paid
+	Before  Baseline  // Base before the change last told
 	Recent  int       // how many of Paid are under watch for a change
 	Cadence Cadence
 	Carried Carried
-	Fresh   int   // paid since the last Tick
-	Tested  int32 // day of the last test
-	Moved   int32 // day on which payments last began to look late; 0 if never
-	Since   int32 // due date of the first of them
+	Fresh   int      // paid since the last Tick
+	Count   int      // of Paid before the oldest were let go
+	Seen    int      // Count at the last Tick
+	From    int32    // payments of invoices due before this day are of an earlier habit
+	Told    []string // unpaid invoices that a finding was raised on
+	Tested  int32    // day of the last test
+	Moved   int32    // day on which payments last began to look late; 0 if never
+	Since   int32    // due date of the first of them
 }
 
 // Evidence is a p-value that the caller computed.
@@ -96,7 +98,7 @@ type State struct {
 	Pending  []Evidence // for the next Tick
 }
 
-// Detector watches one creditor's book. Feed it invoices as they open and are
+// Detector watches one creditor's book. Tell it of invoices as they open and are
 // paid, and Tick once a day. The same calls in the same order give the same
 // findings. A Detector is not safe for concurrent use.
 type Detector struct {
@@ -137,43 +139,43 @@ func (d *Detector) AddDebtor(profile int, groups ...int) int {
 	return i
 }
 
-// Issue adds an unpaid invoice, due on day due. Its id must not be that of
-// another open invoice of this debtor.
-func (d *Detector) Issue(debtor int, id string, due int32) {
-	o := &d.Debtors[debtor].Open
-	i, _ := slices.BinarySearchFunc(*o, due+1, func(v Invoice, t int32) int { return cmp.Compare(v.Due, t) })
-	*o = slices.Insert(*o, i, Invoice{ID: id, Due: due})
-}
-
-// Cancel forgets an unpaid invoice: credited, disputed, or in a plan. An
-// invoice that is not open is passed over.
-func (d *Detector) Cancel(debtor int, id string) {
-	o := &d.Debtors[debtor].Open
-	*o = slices.DeleteFunc(*o, func(v Invoice) bool { return v.ID == id })
-}
-
-// Pay says that an unpaid invoice was paid in full, paid days after 1 January
-// 1970. An invoice that is not open is passed over. Invoices due and paid
-// together count as one.
-func (d *Detector) Pay(debtor int, id string, paid float64) {
+// Belong changes the profile and the groups of a debtor.
+func (d *Detector) Belong(debtor, profile int, groups ...int) {
 	b := &d.Debtors[debtor]
-	i := slices.IndexFunc(b.Open, func(v Invoice) bool { return v.ID == id })
-	if i < 0 {
-		return
+	b.Profile, b.Groups = profile, append(b.Groups[:0], groups...)
+	d.Profiles = max(d.Profiles, profile+1)
+	for _, g := range groups {
+		d.Groups = max(d.Groups, g+1)
 	}
-	due := b.Open[i].Due
-	b.Open = slices.Delete(b.Open, i, i+1)
-	late := float32(paid - float64(due))
-	if n := len(b.Paid); n > 0 && b.Paid[n-1] == (Point{due, late}) {
-		return
+}
+
+// Hear tells what is known of a debtor by now: the invoices paid in full, in
+// the order of payment, and those unpaid and to be waited for, by due date.
+// It replaces what was heard before, so that what comes late finds its place.
+// Invoices due and paid together count as one.
+func (d *Detector) Hear(debtor int, paid []Point, open []Invoice) {
+	b := &d.Debtors[debtor]
+	b.Paid = b.Paid[:0]
+	for _, q := range paid {
+		if n := len(b.Paid); q.Due >= b.From && (n == 0 || b.Paid[n-1] != q) {
+			b.Paid = append(b.Paid, q)
+		}
 	}
-	if len(b.Paid) == history {
-		b.Paid = slices.Delete(b.Paid, 0, 1)
+	b.Count = len(b.Paid)
+	b.Seen = min(b.Seen, b.Count)
+	b.Fresh = b.Count - b.Seen
+	if over := b.Count - history; over > 0 {
+		b.Paid = append(b.Paid[:0], b.Paid[over:]...)
 	}
-	b.Paid = append(b.Paid, Point{due, late})
-	b.Fresh++
+	b.Open = append(b.Open[:0], open...)
+	b.Told = slices.DeleteFunc(b.Told, func(id string) bool {
+		return !slices.ContainsFunc(b.Open, func(v Invoice) bool { return v.ID == id })
+	})
 	d.refit(b)
 }
+
+// Forget empties the place of a debtor; its index is not given again.
+func (d *Detector) Forget(debtor int) { d.Debtors[debtor] = Debtor{} }
 
 const (
 	carriedDF = 12    // payments that the scale of a debtor is worth after their mean has changed
@@ -355,7 +357,7 @@ func (d *Detector) examine(r *Report, i int, day int32) {
 		if day <= v.Due {
 			break
 		}
-		if j == 0 && !v.Told {
+		if j == 0 && !slices.Contains(b.Told, v.ID) {
 			mean, n := b.Now.at(p, v.Due)
 			over.P = p.overdue(&b.Now, past-mean, n, d.cfg.Resolution)
 			over.Since, over.Seen, over.Invoice = v.Due, float64(day-v.Due), v.ID
@@ -399,7 +401,7 @@ func (d *Detector) examine(r *Report, i int, day int32) {
 		}
 		d.batch[f.Kind] = append(d.batch[f.Kind], *f)
 	}
-	b.Fresh = 0
+	b.Fresh, b.Seen = 0, b.Count
 }
 
 // bank is the changes looked for, as parts of the one worth acting on, and
@@ -580,18 +582,24 @@ func (d *Detector) settle(f *Finding) {
 	case Late, Early:
 		d.change(b, f.Since)
 	case Overdue:
-		for i := range b.Open {
-			if b.Open[i].ID == f.Invoice {
-				b.Open[i].Told = true
-			}
-		}
+		b.Told = append(b.Told, f.Invoice)
 	}
 }
 
 // change starts a new baseline for b from the invoice due on since. What the
 // past said of the scale is kept, as worth a dozen payments.
 func (d *Detector) change(b *Debtor, since int32) {
+	b.Before = b.Base
 	b.Carried = Carried{Scale: b.Base.Scale, DF: min(b.Base.DF, carriedDF)}
 	b.Paid = slices.DeleteFunc(b.Paid, func(q Point) bool { return q.Due < since })
+	b.From = since
+	b.Count, b.Seen = len(b.Paid), len(b.Paid)
 	d.refit(b)
+}
+
+// Was returns the range that held share of the days late of an invoice of this
+// debtor, due on day due, before the change last told.
+func (d *Detector) Was(debtor int, due int32, share float64) Band {
+	b := &d.Debtors[debtor]
+	return b.Before.band(&d.Prior[b.Cadence], due, share)
 }

@@ -13,7 +13,7 @@ import (
 
 // habit feeds d with n debtors that pay their weekly invoices mean(i) days
 // late with noise of half a day, until day, and returns them indexed.
-func habit(tb testing.TB, d *Detector, n int, until int32, mean func(i int) float64) *rand.Rand {
+func habit(tb testing.TB, d *clerk, n int, until int32, mean func(i int) float64) *rand.Rand {
 	tb.Helper()
 	r := rand.New(rand.NewPCG(4, 4))
 	for i := range n {
@@ -27,15 +27,6 @@ func habit(tb testing.TB, d *Detector, n int, until int32, mean func(i int) floa
 	d.Refit()
 	d.Tick(until)
 	return r
-}
-
-func mustNew(tb testing.TB) *Detector {
-	tb.Helper()
-	d, err := New(DefaultConfig())
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return d
 }
 
 // TestOverdueOnTheDay: a debtor who has always paid within days of the due
@@ -130,6 +121,7 @@ func TestResume(t *testing.T) {
 	habit(t, a, 40, epoch+300, func(i int) float64 { return float64(i % 5) })
 	a.Add(Evidence{Debtor: 2, Kind: Silent, P: 1e-7, Since: epoch + 290})
 	a.Issue(5, "open", epoch+300)
+	a.hear()
 	text, err := json.Marshal(a.State)
 	if err != nil {
 		t.Fatal(err)
@@ -279,13 +271,14 @@ func BenchmarkTick(b *testing.B) {
 	}
 }
 
-// BenchmarkPay measures one payment, the new baseline included.
-func BenchmarkPay(b *testing.B) {
+// BenchmarkHear measures one payment, the new baseline included.
+func BenchmarkHear(b *testing.B) {
 	d := mustNew(b)
 	habit(b, d, 1, epoch+400, func(i int) float64 { return 2 })
 	for due := int32(epoch + 400); b.Loop(); due += 7 {
 		d.Issue(0, "open", due)
 		d.Pay(0, "open", float64(due+2))
+		d.hear()
 	}
 }
 
@@ -305,14 +298,14 @@ func Example() {
 	}
 	baker := d.AddDebtor(0)
 	day := int32(20000)
-	for k := range 30 { // pays every weekly invoice the day after it is due
-		id := fmt.Sprint("invoice ", k)
-		d.Issue(baker, id, day)
-		d.Pay(baker, id, float64(day+1))
+	var paid []Point
+	for range 30 { // pays every weekly invoice the day after it is due
+		paid = append(paid, Point{Due: day, Late: 1})
+		d.Hear(baker, paid, nil)
 		d.Tick(day + 2)
 		day += 7
 	}
-	d.Issue(baker, "invoice 30", day)
+	d.Hear(baker, paid, []Invoice{{ID: "invoice 30", Due: day}})
 	for past := int32(1); past < 30; past++ {
 		for _, f := range d.Tick(day + past).Findings {
 			fmt.Printf("%s: %s expected within %.0f days, open for %.0f\n", f.Kind, f.Invoice, f.Expected.High, f.Seen)

@@ -105,10 +105,7 @@ func (o outcome) replaced() float64 {
 func play(tb testing.TB, p plan, seed uint64, cfg Config) outcome {
 	tb.Helper()
 	r := rand.New(rand.NewPCG(seed, 0xb00c))
-	d, err := New(cfg)
-	if err != nil {
-		tb.Fatal(err)
-	}
+	d := newClerk(tb, cfg)
 	out := outcome{plan: p, book: make([]played, p.debtors), foundAfter: map[int]int{}, due: map[int]int{}}
 	type event struct {
 		debtor, invoice int
