@@ -40,7 +40,6 @@ func (s *Server) alerts(c echo.Context) (err error) {
 	return c.JSON(http.StatusOK, page)
 }
 
-
 // alert handles GET /v1/alerts/:id.
 func (s *Server) alert(c echo.Context) error {
 	creditor, err := creditorOf(c)

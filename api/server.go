@@ -25,11 +25,15 @@ type Config struct {
 	Burst      int           // requests that a key may send at once
 	StopAfter  time.Duration // how long a stop waits for requests under way
 	ModelDir   string        // folder that artefacts must lie in to be registered; empty: any
+	// HookWaits are how long to wait after each attempt to send a message that
+	// did not arrive; after the last it is a dead letter.
+	HookWaits   []time.Duration
+	PublicHooks bool // messages go to public addresses only
 }
 
 // DefaultConfig returns the settings used where nothing is said.
 func DefaultConfig() Config {
-	return Config{LearnEvery: time.Minute, RatePerKey: 2000, Burst: 4000, StopAfter: 20 * time.Second}
+	return Config{LearnEvery: time.Minute, RatePerKey: 2000, Burst: 4000, StopAfter: 20 * time.Second, HookWaits: defaultWaits}
 }
 
 // Server answers HTTP requests from an engine.
@@ -94,6 +98,11 @@ func (s *Server) routes() {
 	v1("GET", "/alerts", s.alerts, "recommend", "review")
 	v1("GET", "/alerts/:id", s.alert, "recommend", "review")
 	v1("POST", "/alerts/:id/verdict", s.verdict, "review")
+	v1("GET", "/webhooks", s.webhooks, "admin")
+	v1("POST", "/webhooks", s.subscribe, "admin")
+	v1("DELETE", "/webhooks/:id", s.unsubscribe, "admin")
+	v1("GET", "/webhooks/:id/messages", s.messages, "admin")
+	v1("POST", "/webhooks/:id/revive", s.revive, "admin")
 	v1("GET", "/models", s.models, "train", "review", "admin")
 	v1("POST", "/models", s.register, "train")
 	v1("POST", "/models/:id/promote", s.promote, "train")
@@ -112,11 +121,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	background, stop := context.WithCancel(ctx)
-	learned := make(chan struct{})
-	go func() {
-		defer close(learned)
-		s.learnAlways(background)
-	}()
+	var beside sync.WaitGroup
+	beside.Go(func() { s.learnAlways(background) })
+	beside.Go(func() { s.tellAlways(background) })
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
 	var err error
@@ -133,7 +140,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		err = errors.Join(err, srv.Close()) // ends the contexts of requests still under way
 	}
 	s.inFlight.Wait()
-	<-learned
+	beside.Wait()
 	return err
 }
 
