@@ -24,13 +24,18 @@ type survivalOptions struct {
 	strata, covariates                                      []string
 	model, ties, cause, confType, at                        string
 	predict                                                 []float64
-	l1, l2, ridgeOnSeparation, level, period, band          float64
+	l1, l2, level, period, band                             float64
 	robust, json                                            bool
-	plot                                                    string
+	onSeparation, plot                                      string
 }
 
 // The models of `survival fit`.
 var survivalModels = []string{"cox", "weibull", "exponential", "lognormal", "loglogistic", "km", "aj", "cloglog", "logit", "finegray"}
+
+// separations are the values of --on-separation.
+var separations = map[string]survival.OnSeparation{
+	"report": survival.ReportSeparation, "ridge": survival.RidgeOnSeparation, "firth": survival.FirthOnSeparation,
+}
 
 // competing reports whether the model tells causes apart.
 func (o *survivalOptions) competing() bool { return o.model == "aj" || o.model == "finegray" }
@@ -66,7 +71,11 @@ level in sorted order.
 
 --l1 and --l2 take l1·Σ|β| + l2/2·Σβ² from the log-likelihood, on columns as
 they are. Baseline and curves of a Cox model are of a row whose covariates are
-zero, or of --at.`,
+zero, or of --at.
+
+A column that separates events from the rest has no finite coefficient: it is
+named in the warnings, and with --on-separation ridge or firth fitted again with
+a ridge of one per unit of variance, or with Firth's penalty.`,
 		Example: `  rappel survival fit --input invoices.csv --duration days --event paid --covariates amount,sector --json
   rappel survival fit --input visits.parquet --entry start --duration stop --event died --covariates age,arm --cluster id
   rappel survival fit --input invoices.csv --duration days --event outcome --model aj --cause 2 --predict 30,60,90`,
@@ -90,7 +99,7 @@ zero, or of --at.`,
 	f.StringVar(&o.ties, "ties", "efron", "efron, breslow or exact")
 	f.Float64Var(&o.l1, "l1", 0, "weight of the absolute coefficients in the penalty")
 	f.Float64Var(&o.l2, "l2", 0, "weight of half the squared coefficients in the penalty")
-	f.Float64Var(&o.ridgeOnSeparation, "ridge-on-separation", 0, "refit with this ridge (per unit of variance) where a coefficient runs away")
+	f.StringVar(&o.onSeparation, "on-separation", "report", "where a coefficient runs away: report it, or fit again with a ridge or (cox) firth's penalty")
 	f.StringVar(&o.cause, "cause", "", "event `code` of interest")
 	f.Float64SliceVar(&o.predict, "predict", nil, "times at which curves are reported (default: every event time)")
 	f.StringVar(&o.at, "at", "", "covariates of the curves, `name=value,…`; others are zero")
@@ -231,11 +240,26 @@ func (o *survivalOptions) validate() error {
 		return fmt.Errorf("--covariates are for regressions; %s takes --strata", o.model)
 	case o.model == "finegray" && o.cause == "":
 		return errors.New("--model finegray needs --cause")
+	case !isOne(o.onSeparation, "report", "ridge", "firth"):
+		return fmt.Errorf("--on-separation %s: want report, ridge or firth", o.onSeparation)
+	case o.onSeparation == "firth" && (o.model != "cox" || o.ties == "exact"):
+		return errors.New("--on-separation firth is for cox with the ties of efron or breslow")
+	case o.onSeparation == "ridge" && !isOne(o.model, "cox", "cloglog", "logit"):
+		return fmt.Errorf("--on-separation is for cox, cloglog and logit, not for %s", o.model)
+	case o.cluster != "" && !isOne(o.model, "cox", "finegray"):
+		return fmt.Errorf("--cluster is for cox and finegray, not for %s", o.model)
+	case o.robust && !isOne(o.model, "cox", "finegray"):
+		return fmt.Errorf("--robust is for cox and finegray, not for %s", o.model)
+	case o.offset != "" && isOne(o.model, "km", "aj"):
+		return fmt.Errorf("--offset is for regressions, not for %s", o.model)
 	case parametric && (o.entry != "" || len(o.strata) > 0):
 		return fmt.Errorf("--entry and --strata are not for %s", o.model)
 	}
 	return nil
 }
+
+// isOne reports whether s is one of the words.
+func isOne(s string, words ...string) bool { return slices.Contains(words, s) }
 
 func (o *survivalOptions) tiesOf() (survival.Ties, error) {
 	switch o.ties {
@@ -366,7 +390,7 @@ func (o *survivalOptions) fitCox(a *survivalAnswer, in *survivalInput) error {
 	d, p := in.data, len(in.data.Columns)
 	fit, err := survival.FitCox(d, survival.CoxOptions{
 		Ties: ties, L1: perColumn(o.l1, p), Ridge: perColumn(o.l2, p),
-		SeparationRidge: o.ridgeOnSeparation, Robust: true,
+		OnSeparation: separations[o.onSeparation], Robust: true,
 	})
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,7 +42,7 @@ func (c *survivalColumn) isMissing(i int) bool {
 }
 
 // readColumns reads the named columns of a CSV or Parquet file: numbers,
-// booleans and dates become numbers (dates in days), the rest text.
+// booleans, dates and times become numbers (days since 1970), the rest text.
 func readColumns(ctx context.Context, path string, names []string) (columns map[string]*survivalColumn, err error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
@@ -57,7 +58,7 @@ func readColumns(ctx context.Context, path string, names []string) (columns map[
 	}
 	defer conn.Close()
 	from := "read_csv_auto(" + sqlText(path) + ", sample_size = -1, nullstr = ['', 'NA'])"
-	if strings.HasSuffix(path, ".parquet") {
+	if strings.EqualFold(filepath.Ext(path), ".parquet") {
 		from = "read_parquet(" + sqlText(path) + ")"
 	}
 	types, known, err := columnTypes(ctx, conn, from)
@@ -76,12 +77,16 @@ func readColumns(ctx context.Context, path string, names []string) (columns map[
 		}
 		quoted := `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 		c := &survivalColumn{name: name}
-		switch kind {
-		case "DATE":
+		switch {
+		case kind == "DATE":
 			expressions = append(expressions, "("+quoted+" - DATE '1970-01-01')::DOUBLE")
-		case "VARCHAR":
-			expressions = append(expressions, quoted)
+		case strings.HasPrefix(kind, "TIMESTAMP"):
+			expressions = append(expressions, "epoch_us("+quoted+")::DOUBLE / 86400e6")
+		case kind == "VARCHAR", kind == "UUID", strings.HasPrefix(kind, "ENUM"):
+			expressions = append(expressions, quoted+"::VARCHAR")
 			c.text = []string{}
+		case strings.HasSuffix(kind, "]"), strings.HasPrefix(kind, "STRUCT"), strings.HasPrefix(kind, "MAP"):
+			return nil, fmt.Errorf("%s: column %s is neither number nor text but %s", path, name, kind)
 		default:
 			expressions = append(expressions, quoted+"::DOUBLE")
 		}

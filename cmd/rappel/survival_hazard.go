@@ -179,6 +179,9 @@ func (o *survivalOptions) fitHazard(a *survivalAnswer, in *survivalInput) error 
 		return err
 	}
 	opt := survival.HazardOptions{Link: link, Names: s.names(), Expected: true}
+	if o.onSeparation == "ridge" {
+		opt.SeparationRidge = 1
+	}
 	if o.l1 > 0 {
 		opt.L1 = make([]float64, s.p)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
 	"math"
 	"os"
@@ -130,5 +131,43 @@ func TestSurvivalFitExpandsPeriods(t *testing.T) {
 	}
 	if got.N != 432 || got.Events != 114 {
 		t.Errorf("%d rows, %d events", got.N, got.Events)
+	}
+}
+
+// The same rows as quoted CSV and as Parquet with every type that numbers and
+// labels come in.
+func TestSurvivalFitReadsEveryType(t *testing.T) {
+	dir := t.TempDir()
+	parquet, csv := filepath.Join(dir, "rows.parquet"), filepath.Join(dir, "rows.csv")
+	db, err := sql.Open("duckdb", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	const rows = `SELECT i::INTEGER AS days, (i * 7 % 5 <> 0) AS paid, (i * 37 % 11)::DECIMAL(18,2) AS "the ""amount"", €",
+		(i % 4 = 0) AS big, DATE '2024-01-01' + (i * 5 % 17)::INTEGER AS due, TIMESTAMP '2024-01-01' + to_hours(i * 53 % 71) AS seen,
+		['b', 'a', 'c, "d"'][1 + i % 3] AS label, (i * 3 % 7)::UTINYINT AS tiny,
+		CASE WHEN i = 9 THEN NULL ELSE i * i % 13 END AS holes FROM range(1, 61) t(i)`
+	for _, q := range []string{
+		"CREATE TYPE letters AS ENUM ('a', 'b', 'c, \"d\"')",
+		"COPY (SELECT * REPLACE (label::letters AS label) FROM (" + rows + ")) TO '" + parquet + "' (FORMAT parquet)",
+		"COPY (" + rows + ") TO '" + csv + "' (HEADER, FORCE_QUOTE *)",
+	} {
+		if _, err := db.ExecContext(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fit := func(file string) survivalReport {
+		return fitSurvival(t, "--input", file, "--duration", "days", "--event", "paid", "--covariates", `"the ""amount"", €",big,due,seen,label,tiny,holes`)
+	}
+	a, b := fit(parquet), fit(csv)
+	names := []string{`the "amount", €`, "big", "due", "seen", "labelb", `labelc, "d"`, "tiny", "holes"}
+	if len(a.Coef) != len(names) || len(b.Coef) != len(names) || a.N != 59 || b.N != 59 {
+		t.Fatalf("%d and %d coefficients of %d and %d rows, want %d of 59", len(a.Coef), len(b.Coef), a.N, b.N, len(names))
+	}
+	for j, name := range names {
+		if a.Coef[j].Name != name || b.Coef[j].Name != name || math.Abs(a.Coef[j].Coef-b.Coef[j].Coef) > 1e-9 {
+			t.Errorf("coefficient %d is %+v of Parquet, %+v of CSV, want %s", j, a.Coef[j], b.Coef[j], name)
+		}
 	}
 }

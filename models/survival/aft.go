@@ -1,6 +1,7 @@
 package survival
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -173,7 +174,7 @@ type aftModel struct {
 // FitAFT fits a parametric model by maximum likelihood to right-censored data,
 // or to intervals where d.Upper is given. It returns a [ColumnError] or a
 // [RowError] for bad values: times must be positive, except the lower end of
-// an interval.
+// an interval. Clusters are not read; entry times and strata are refused.
 //
 // See Kalbfleisch and Prentice (2002), doi:10.1002/9781118032985.
 func FitAFT(d *Data, opt AFTOptions) (*AFT, error) {
@@ -185,6 +186,12 @@ func FitAFT(d *Data, opt AFTOptions) (*AFT, error) {
 	}
 	if d.Entry != nil {
 		return nil, fmt.Errorf("parametric model with entry times: %w", ErrEntry)
+	}
+	if d.Stratum != nil {
+		return nil, errors.New("parametric model with strata: the scale is common to all")
+	}
+	if opt.Dist != Exponential && d.Upper == nil && d.Offset == nil && isConstant(slices.Min(d.Time), slices.Max(d.Time)) {
+		return nil, &ColumnError{Columns: []string{"time"}, Row: -1, Err: ErrConstant} // no spread to learn
 	}
 	if opt.MaxIter == 0 {
 		opt.MaxIter = 100

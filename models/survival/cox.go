@@ -34,9 +34,15 @@ type CoxOptions struct {
 	Start []float64
 	// MaxIter is the largest number of Newton steps. 0 is 50.
 	MaxIter int
-	// SeparationRidge, where positive, is the ridge with which a fit whose
-	// coefficients run away is repeated, per unit of variance of
-	// each column. The fit then says so in its warnings.
+	// Firth maximises the log-likelihood with Firth's penalty, under which
+	// coefficients are finite even where a column separates events from the
+	// rest. LR is then of the penalised likelihood.
+	Firth bool
+	// OnSeparation says what follows when coefficients run away. A fit that
+	// was repeated says so in its warnings.
+	OnSeparation OnSeparation
+	// SeparationRidge is the ridge of RidgeOnSeparation per unit of variance
+	// of each column. 0 is 1.
 	SeparationRidge float64
 	// Robust asks for the sandwich variance also where Data has no clusters;
 	// each row is then one.
@@ -327,7 +333,7 @@ func (m *coxModel) moments(j int) error {
 		}
 	}
 	m.mean[j], m.span[j] = sum/weight, hi-lo
-	if !(hi-lo > 1e-13*max(math.Abs(lo), math.Abs(hi))) {
+	if isConstant(lo, hi) {
 		return &ColumnError{Columns: name, Row: -1, Err: ErrConstant}
 	}
 	return nil
@@ -740,7 +746,7 @@ func (m *coxModel) subtractMeans(info []float64) {
 // and collinear columns, a [RowError] for impossible times, weights and
 // offsets, [ErrNoRows] and [ErrNoEvents]. Where a column separates events
 // from the rest the fit is returned with a warning that names it, or repeated
-// with opt.SeparationRidge.
+// as opt.OnSeparation says.
 //
 // See Cox (1972), doi:10.1111/j.2517-6161.1972.tb00899.x, Efron (1977),
 // doi:10.2307/2286217, and Therneau and Grambsch (2000),
@@ -770,16 +776,22 @@ func (m *coxModel) fit(opt CoxOptions) (*Cox, error) {
 		return c, nil
 	}
 	nopt := newtonOptions{names: d.Names, start: opt.Start, ridge: opt.Ridge, l1: opt.L1, maxIter: opt.MaxIter, events: m.sumEvents}
-	f, err := maximise(m, p, nopt)
+	climb := func() (*newtonFit, error) { return maximise(m, p, nopt) }
+	if opt.Firth {
+		climb = func() (*newtonFit, error) { return m.firth(nopt) }
+	}
+	f, err := climb()
 	if err != nil {
 		return nil, err
 	}
 	if away := m.runaway(f, opt.Ridge); away != nil {
-		if opt.SeparationRidge <= 0 {
+		switch opt.OnSeparation {
+		case ReportSeparation:
 			f.converged = false
 			f.warnings = append(f.warnings, away.Error())
-		} else {
-			nopt.ridge = make([]float64, p)
+		case RidgeOnSeparation:
+			setDefault(&opt.SeparationRidge, 1)
+			nopt.start, nopt.ridge = nil, make([]float64, p)
 			for j := range nopt.ridge {
 				size := m.size(j)
 				nopt.ridge[j] = at(opt.Ridge, j) + opt.SeparationRidge*size*size
@@ -788,6 +800,11 @@ func (m *coxModel) fit(opt CoxOptions) (*Cox, error) {
 				return nil, err
 			}
 			f.warnings = append(f.warnings, fmt.Sprintf("%v; fitted with a ridge of %g instead", away, opt.SeparationRidge))
+		case FirthOnSeparation:
+			if f, err = m.firth(nopt); err != nil {
+				return nil, err
+			}
+			f.warnings = append(f.warnings, fmt.Sprintf("%v; fitted with Firth's penalty instead", away))
 		}
 	}
 	c.Coef, c.Cov, c.LogLik, c.KKT = f.beta, f.cov, f.logLik, f.kkt
@@ -805,6 +822,9 @@ func (m *coxModel) fit(opt CoxOptions) (*Cox, error) {
 	}
 	c.Score = chiSquare(score, p)
 	c.LR = chiSquare(2*(c.LogLik-c.LogLikNull), p)
+	if f.penalised != 0 {
+		c.LR = chiSquare(f.penalised, p)
+	}
 	if c.Cov != nil {
 		c.Wald = chiSquare(quadraticForm(f.info, c.Coef, p), p)
 	}

@@ -95,17 +95,25 @@ func (d *Data) check() error {
 	return nil
 }
 
-// checkColumns returns an error for the first value that is not finite.
+// checkColumns returns an error for the first value that is not finite, and for
+// a column that is the same everywhere.
 func (d *Data) checkColumns() error {
 	for j, c := range d.Columns {
+		name := []string{columnName(d.Names, j)}
 		for i, v := range c {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return &ColumnError{Columns: []string{columnName(d.Names, j)}, Row: i, Err: ErrNotFinite}
+				return &ColumnError{Columns: name, Row: i, Err: ErrNotFinite}
 			}
+		}
+		if isConstant(slices.Min(c), slices.Max(c)) {
+			return &ColumnError{Columns: name, Row: -1, Err: ErrConstant}
 		}
 	}
 	return nil
 }
+
+// isConstant reports whether values from lo to hi are one but for rounding.
+func isConstant(lo, hi float64) bool { return !(hi-lo > 1e-13*max(math.Abs(lo), math.Abs(hi))) }
 
 // sortKey maps a float64 to an unsigned integer of the same order.
 func sortKey(v float64) uint64 {

@@ -170,6 +170,10 @@ type HazardOptions struct {
 	// Otherwise it is the observed information of the last pass, one small
 	// step before the end.
 	Expected bool
+	// SeparationRidge, where positive, is the ridge per squared size with which
+	// columns get a second fit that separate events from the rest. The fit then
+	// says so in its warnings.
+	SeparationRidge float64
 }
 
 // Hazard is a fitted discrete-time hazard.
@@ -652,14 +656,34 @@ func FitHazard(src Source, p int, opt HazardOptions) (*Hazard, error) {
 		c.factor(info, p)
 	}
 	h.Cov = c.inverse()
+	var away []string
+	ridge := make([]float64, p)
 	for j, s := range h.SE() {
+		ridge[j] = at(opt.Ridge, j)
 		// A separated column keeps growing while its information vanishes.
 		// One event is enough to keep its standard error times its size near
 		// one.
-		if at(opt.Ridge, j) == 0 && s*rms[j] > 20 {
-			h.Warnings = append(h.Warnings, (&ColumnError{Columns: []string{columnName(opt.Names, j)}, Row: -1, Err: ErrSeparated}).Error())
+		if ridge[j] == 0 && s*rms[j] > 20 {
+			away = append(away, columnName(opt.Names, j))
+			ridge[j] = opt.SeparationRidge * rms[j] * rms[j]
 		}
 	}
+	if away == nil {
+		return h, nil
+	}
+	warning := (&ColumnError{Columns: away, Row: -1, Err: ErrSeparated}).Error()
+	if opt.SeparationRidge <= 0 {
+		h.Warnings = append(h.Warnings, warning)
+		return h, nil
+	}
+	passes := h.Passes
+	opt.Ridge = ridge
+	h, err := FitHazard(src, p, opt)
+	if err != nil {
+		return nil, err
+	}
+	h.Passes += passes
+	h.Warnings = append(h.Warnings, fmt.Sprintf("%s; fitted with a ridge of %g instead", warning, opt.SeparationRidge))
 	return h, nil
 }
 

@@ -340,7 +340,7 @@ func TestSeparationIsNamedAndFallsBackToRidge(t *testing.T) {
 	if fit.Converged || len(fit.Warnings) != 1 || fit.Warnings[0] != "column silent: "+ErrSeparated.Error() {
 		t.Errorf("converged %v, warnings %q", fit.Converged, fit.Warnings)
 	}
-	fit, err = FitCox(d, CoxOptions{SeparationRidge: 1})
+	fit, err = FitCox(d, CoxOptions{OnSeparation: RidgeOnSeparation})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,8 @@ type newtonFit struct {
 	evaluations int
 	converged   bool
 	kkt         float64
-	stuck       int // column that lost its information on the way, or −1
+	penalised   float64 // by Firth: twice what the penalised log-likelihood gained from zero
+	stuck       int     // column that lost its information on the way, or −1
 	warnings    []string
 }
 

@@ -54,7 +54,7 @@ const streamCells = 6 << 20
 // a Newton step. It keeps sums per distinct event time and stratum and no
 // rows, so that memory does not grow with them; times are taken as they are,
 // without care for nearly equal ones. Options that need rows (Robust, Exact,
-// SeparationRidge) are ignored or refused, and so are residuals of the result.
+// Firth, OnSeparation) are ignored or refused, and so are residuals of the result.
 //
 // Errors are those of [FitCox], and [ErrTooManyTimes].
 func FitCoxStream(src CoxSource, p int, names []string, opt CoxOptions) (*Cox, error) {
@@ -201,7 +201,7 @@ func newCoxStream(src CoxSource, p int, names []string, ties Ties) (*coxStream, 
 	}
 	for j := range p {
 		m.mean[j], m.span[j] = sum[j]/weight, hi[j]-lo[j]
-		if !(m.span[j] > 1e-13*max(math.Abs(lo[j]), math.Abs(hi[j]))) {
+		if isConstant(lo[j], hi[j]) {
 			return nil, &ColumnError{Columns: []string{columnName(names, j)}, Row: -1, Err: ErrConstant}
 		}
 	}

@@ -104,7 +104,7 @@ func TestFitsAreTheSameBitsOnAnyNumberOfWorkers(t *testing.T) {
 			t.Fatal(err)
 		}
 		whole := *d
-		whole.Entry = nil
+		whole.Entry, whole.Stratum = nil, nil
 		aft, err := FitAFT(&whole, AFTOptions{})
 		if err != nil {
 			t.Fatal(err)
