@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -344,7 +343,7 @@ func (e *Engine) fitHazard(ctx context.Context, b *book, l *learned) error {
 func (e *Engine) reward(b *book, l *learned, since time.Time) []ledger.Reward {
 	if !since.IsZero() {
 		days := l.asOf.Sub(since).Hours() / 24
-		l.model.Bandit.Forget(math.Exp2(-days / habitHalfLife))
+		l.model.Bandit.Forget(math.Exp2(-days / l.model.RewardHalfLife))
 	}
 	return e.rewardsSince(b, l, l.asOf.Unix()-(rewardHorizon+7)*86400)
 }
@@ -353,36 +352,15 @@ func (e *Engine) reward(b *book, l *learned, since time.Time) []ledger.Reward {
 // corrects those entered before by what has been seen since.
 func (e *Engine) rewardsSince(b *book, l *learned, from int64) []ledger.Reward {
 	m, at := l.model, l.asOf.Unix()
-	type sent struct {
-		id    string
-		a     *account
-		i     int
-		entry *logged
-	}
 	entered := make(map[string]bandit.Handle, len(m.Handles))
 	for k, id := range m.Decisions {
 		entered[id] = bandit.Handle(m.Handles[k])
 	}
-	var list []sent
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	for _, a := range b.accounts {
-		for i := range a.contacts {
-			c := &a.contacts[i]
-			if c.at > at || c.decision == "" || c.at < from {
-				continue
-			}
-			if entry := b.logged[c.decision]; entry != nil && entry.debtor == a.key.Debtor && entry.at <= at {
-				list = append(list, sent{c.decision, a, i, entry})
-			}
-		}
-	}
-	slices.SortFunc(list, func(x, y sent) int {
-		return cmp.Or(cmp.Compare(x.a.contacts[x.i].at, y.a.contacts[y.i].at), cmp.Compare(x.id, y.id))
-	})
 	var rewards []ledger.Reward
 	var f facts
-	for _, s := range list {
+	for _, s := range b.sentSince(from, at) {
 		if s.entry.done {
 			continue
 		}
@@ -399,7 +377,8 @@ func (e *Engine) rewardsSince(b *book, l *learned, from int64) []ledger.Reward {
 		} else if s.a.contacts[s.i].at > m.Until {
 			f.place(s.a, at, e.zone, b.location.Load())
 			profile := m.Profile(models.ProfileKey(string(f.profile.Kind), sectorOf(f.profile.Sector), ""))
-			h = m.Bandit.Observe(int32(profile), m.AddDebtor(s.a.key), s.entry.phi, target, 1)
+			age := float64(at-s.a.contacts[s.i].at) / 86400
+			h = m.Bandit.Observe(int32(profile), m.AddDebtor(s.a.key), s.entry.phi, target, math.Exp2(-age/m.RewardHalfLife))
 			entered[s.id] = h
 			m.Handles, m.Decisions = append(m.Handles, uint64(h)), append(m.Decisions, s.id)
 		} else {

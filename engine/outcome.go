@@ -6,6 +6,7 @@ import (
 
 	"rappel/datasets/ledger"
 	"rappel/models"
+	"rappel/models/bandit"
 	"rappel/models/response"
 )
 
@@ -162,7 +163,7 @@ func (a *account) rewardOf(l *logged, i int, m *response.Model, at int64) reward
 		w := float64(v.cents)
 		money += w
 		if paid != 0 {
-			earned += w * (1 - min(float64(max(paid-from, 0))/day, rewardHorizon)/rewardHorizon)
+			earned += w * bandit.Reward(float64(paid-from)/day, rewardHorizon)
 			continue
 		}
 		open = true
@@ -181,17 +182,7 @@ func (l *logged) expect(c int, m *response.Model, elapsed float64, replaced bool
 		return 0
 	}
 	e := int(max(elapsed, 0))
-	alive := 1.0
-	if e > 0 {
-		alive = l.curve[e-1]
-	}
-	lost := max(elapsed, 0)
-	if alive > 1e-9 {
-		for t := e; t < rewardHorizon; t++ {
-			lost += l.curve[t] / alive
-		}
-	}
-	natural := 1 - min(lost, rewardHorizon)/rewardHorizon
+	natural := bandit.Expected(l.curve[:rewardHorizon], elapsed)
 	if replaced || e >= response.Lags {
 		return natural
 	}
@@ -211,5 +202,5 @@ func (l *logged) expect(c int, m *response.Model, elapsed float64, replaced bool
 	if mass < 1e-9 {
 		return natural
 	}
-	return pending*(1-min(wait/mass, rewardHorizon)/rewardHorizon) + (1-pending)*natural
+	return pending*bandit.Reward(wait/mass, rewardHorizon) + (1-pending)*natural
 }

@@ -33,6 +33,7 @@ func (l *learned) availability(dst *[timing.Hours]float64, h *habit) {
 type TimingReport struct {
 	timing.Report
 	HalfLife float64          `json:"half_life_days"` // of openings
+	Groups   int              `json:"groups"`         // kept, of those learnt from behaviour
 	Hours    HoursReport      `json:"hours"`
 	Weather  []WeatherSectors `json:"weather"` // by sector with signs and weather
 }
@@ -263,7 +264,7 @@ func (e *Engine) fitTiming(l *learned, seed uint64, permutations int, books ...*
 	if err := m.FitTiming(l.set, profileOf, seed); err != nil {
 		return r, err
 	}
-	r.Report = m.Timing.Report
+	r.Report, r.Groups = m.Timing.Report, len(m.Timing.Groups)/timing.Hours
 	var delays []timing.Delay
 	for _, b := range books {
 		delays = append(delays, e.delays(b, l)...)

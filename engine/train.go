@@ -11,6 +11,7 @@ import (
 	"rappel/datasets/ledger"
 	"rappel/features"
 	"rappel/models"
+	"rappel/models/bandit"
 	"rappel/models/response"
 )
 
@@ -35,6 +36,9 @@ type TrainReport struct {
 	Machines Machines        `json:"machines"` // openings that no person made
 	Contacts int             `json:"contacts"`
 	Rewards  int             `json:"rewards"`
+	// RewardHalfLife is how fast rewards lose weight, in days, chosen where there
+	// were enough.
+	RewardHalfLife float64 `json:"reward_half_life_days"`
 }
 
 // ErrNothing reports a warehouse with nothing to train on.
@@ -123,6 +127,8 @@ func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *Tra
 	}
 
 	o.Progress("rewards of decisions")
+	var windows []*book
+	var log []bandit.Decision
 	for _, b := range books {
 		window := &book{id: b.id, accounts: b.accounts, logged: map[string]*logged{}}
 		window.location.Store(b.location.Load())
@@ -135,6 +141,14 @@ func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *Tra
 		if err != nil {
 			return nil, nil, err
 		}
+		windows = append(windows, window)
+		log = append(log, e.rewardLog(window, l, o.From.Unix())...)
+	}
+	if err := chooseForgetting(m, log); err != nil {
+		return nil, nil, fmt.Errorf("forgetting: %w", err)
+	}
+	r.RewardHalfLife = m.RewardHalfLife
+	for _, window := range windows {
 		r.Rewards += len(e.rewardsSince(window, l, o.From.Unix()))
 	}
 	m.Bandit.Tune(3)

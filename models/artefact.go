@@ -59,6 +59,7 @@ type keysPart struct {
 	Profiles, Debtors, Decisions []string
 	Handles                      []uint64
 	FittedAt, FirstFitAt, Until  int64
+	RewardHalfLife               float64
 }
 
 // encode returns the files of the model, without the manifest.
@@ -70,7 +71,7 @@ func (m *Model) encode() (map[string][]byte, error) {
 		"response.arrow": m.Response,
 		"bandit.arrow":   &state,
 		"keys.arrow": &keysPart{
-			m.Profiles, m.Debtors, m.Decisions, m.Handles, m.FittedAt, m.FirstFitAt, m.Until,
+			m.Profiles, m.Debtors, m.Decisions, m.Handles, m.FittedAt, m.FirstFitAt, m.Until, m.RewardHalfLife,
 		},
 	}
 	files := make(map[string][]byte, len(parts))
@@ -111,7 +112,7 @@ func decode(files map[string][]byte) (*Model, error) {
 	n := len(keys.Profiles)
 	if len(keys.Handles) != len(keys.Decisions) || resp.Segments > n || len(resp.Factor) != resp.Segments*response.Channels ||
 		len(resp.SeenScale) != len(resp.Factor) || times.Model.Profiles() > n ||
-		len(times.Speeds) != response.Channels || len(times.Flat) > n+1 || !(times.HalfLife > 0) ||
+		len(times.Speeds) != response.Channels || len(times.Flat) > n+1 || !(times.HalfLife > 0) || !(keys.RewardHalfLife > 0) ||
 		len(times.Weather.Kept) != len(times.Sectors) || len(times.Weather.Beta) != len(times.Sectors)*times.Weather.Blocks*times.Weather.Covariates || len(state.PriorMean) != Effects {
 		return nil, fmt.Errorf("parts do not fit each other: %w", ErrArtefact)
 	}
@@ -124,7 +125,7 @@ func decode(files map[string][]byte) (*Model, error) {
 		HalfLife: times.HalfLife, Flat: times.Flat, Weather: times.Weather, WeatherSectors: times.Sectors,
 		Response: &resp, Bandit: pool, Profiles: keys.Profiles, Debtors: keys.Debtors,
 		Handles: keys.Handles, Decisions: keys.Decisions,
-		FittedAt: keys.FittedAt, FirstFitAt: keys.FirstFitAt, Until: keys.Until,
+		FittedAt: keys.FittedAt, FirstFitAt: keys.FirstFitAt, Until: keys.Until, RewardHalfLife: keys.RewardHalfLife,
 	}
 	m.index()
 	return m, nil

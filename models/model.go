@@ -41,6 +41,8 @@ type Model struct {
 	// change, and Decisions their ids.
 	Handles   []uint64
 	Decisions []string
+	// RewardHalfLife is how fast the rewards of decisions lose weight, in days.
+	RewardHalfLife float64
 	// FittedAt is when the slow parts were last estimated, FirstFitAt when they
 	// first were, Until the end of the data that an artefact was trained on:
 	// unix seconds, 0 never.
@@ -118,8 +120,10 @@ func Prior() *Model {
 		Hazard:   PriorHazard(),
 		Timing:   timing.Prior(opt),
 		HalfLife: features.HalfLife,
-		Response: response.Prior(),
-		Bandit:   pool,
+
+		RewardHalfLife: 150,
+		Response:       response.Prior(),
+		Bandit:         pool,
 	}
 	for range ledger.Channels {
 		m.Speeds = append(m.Speeds, timing.DefaultSpeed())

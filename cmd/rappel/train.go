@@ -113,9 +113,28 @@ func printTraining(w io.Writer, r *engine.TrainReport, dir string) error {
 	if r.Machines.Opens > 0 {
 		fmt.Fprintf(t, "openings\t%d\t%.1f %% by machines, left out\n", r.Machines.Opens, 100*r.Machines.Share)
 	}
-	if r.Timing.Events > 0 {
-		fmt.Fprintf(t, "open times\t%.0f signs\t%.3f nats a sign for all, %.3f per debtor, held out\n",
-			r.Timing.Events, r.Timing.All, r.Timing.Debtor)
+	x := &r.Timing
+	if x.Events > 0 {
+		fmt.Fprintf(t, "open times\t%.0f signs\t%.3f nats a sign for all, %.3f per debtor, held out; half-life %.0f days\n",
+			x.Events, x.All, x.Debtor, x.HalfLife)
+		fmt.Fprintf(t, "behaviour groups\t%d tried\t%+.3f ± %.3f nats a sign, held out; %d kept\n",
+			x.GroupsTried, x.GroupGain, x.GroupSE, x.Groups)
 	}
+	if h := &x.Hours; h.All.Trials > 0 {
+		claimed := 0
+		for _, p := range h.Profiles {
+			if p.Claimed {
+				claimed++
+			}
+		}
+		fmt.Fprintf(t, "do hours matter\tp = %.4f\t%.2f ± %.2f of what is foretold; claimed for %d of %d profiles, set aside in %d\n",
+			h.All.P, h.All.Slope, h.All.SE, claimed, len(h.Profiles), len(h.Flat))
+	}
+	for _, w := range x.Weather {
+		if w.Kept {
+			fmt.Fprintf(t, "weather\tsector %s\tp = %.4f, %+.3f nats a sign, held out\n", w.Sector, w.P, w.Gain)
+		}
+	}
+	fmt.Fprintf(t, "rewards\thalf-life %.0f days\n", r.RewardHalfLife)
 	return t.Flush()
 }
