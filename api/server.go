@@ -94,6 +94,8 @@ func (s *Server) routes() {
 	v1("POST", "/decisions/:id/override", s.review("override"), "review")
 	v1("GET", "/debtors/:id", s.debtor, "recommend", "review")
 	v1("DELETE", "/debtors/:id", s.erase, "admin")
+	v1("POST", "/plans", s.makePlan, "recommend")
+	v1("GET", "/plans/:id", s.plan, "recommend", "review")
 	v1("GET", "/reports/uplift", s.uplift, "recommend", "review", "admin")
 	v1("GET", "/alerts", s.alerts, "recommend", "review")
 	v1("GET", "/alerts/:id", s.alert, "recommend", "review")

@@ -18,6 +18,7 @@ func commands() []*cobra.Command {
 		newTrainCommand(),
 		evaluate,
 		newRecommendCommand(),
+		newPlanCommand(),
 		newReportCommand(),
 		newServeCommand(),
 		newDoctorCommand(),

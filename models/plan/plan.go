@@ -123,6 +123,7 @@ func (p *Problem) options(i int) (from, to int) {
 // Solution is what was chosen.
 type Solution struct {
 	Choice []int     // by chooser: which of its options, as they were added
+	Kind   []int     // by chooser: the kind of that option
 	Value  float64   // of all choices
 	Bound  float64   // no choice at all can be worth more, but for rounding of 1e-6
 	Price  []float64 // by resource: what one more unit is worth

@@ -36,10 +36,14 @@ func (p *Problem) Solve() *Solution {
 		best = s.descend(wholeRounds, best)
 	}
 	s.finish(best)
-	return &Solution{
-		Choice: s.places(), Value: s.best.value, Bound: max(best.bound, s.best.value), Price: best.price,
-		Used: s.best.used,
+	out := &Solution{
+		Choice: make([]int, p.Len()), Kind: make([]int, p.Len()),
+		Value: s.best.value, Bound: max(best.bound, s.best.value), Price: best.price, Used: s.best.used,
 	}
+	for i, at := range s.best.at {
+		out.Choice[i], out.Kind[i] = int(p.place[at]), int(p.kind[at])
+	}
+	return out
 }
 
 // priced is prices and the bound that they prove.
@@ -359,13 +363,4 @@ func (s *solver) finish(best *priced) {
 	if best.bound-s.best.value > closeEnough*math.Abs(s.best.value) {
 		s.search(best)
 	}
-}
-
-// places are the choices as the options were added.
-func (s *solver) places() []int {
-	out := make([]int, len(s.best.at))
-	for i, at := range s.best.at {
-		out[i] = int(s.place[at])
-	}
-	return out
 }

@@ -1,0 +1,77 @@
+package api_test
+
+import (
+	"math"
+	"testing"
+)
+
+type planned struct {
+	ID        string  `json:"plan_id"`
+	Debtors   int     `json:"debtors"`
+	Contacts  int     `json:"contacts"`
+	Value     float64 `json:"value_eur"`
+	Optimal   float64 `json:"optimal_eur"`
+	Bound     float64 `json:"bound_eur"`
+	Cost      float64 `json:"cost_eur"`
+	Resources []struct {
+		Kind, Channel  string
+		Capacity, Used float64
+		Price          float64 `json:"price_eur"`
+		From, To       int
+		Text           string
+	}
+	Actions []struct {
+		Debtor     string `json:"debtor_id"`
+		Decision   string `json:"decision_id"`
+		Action     string
+		Channel    string
+		Propensity float64
+	}
+}
+
+// Three e-mails, one call between nine and twelve, and a little money for
+// twenty debtors.
+func TestPlan(t *testing.T) {
+	s := start(t)
+	s.book(20)
+	body := object{
+		"creditor_id": acme, "as_of": morning, "date": "2026-03-02", "capacity": object{"email": 3, "sms": 2},
+		"blocks": []object{{"channel": "phone", "from": 9, "to": 12, "capacity": 1}}, "budget_eur": 6.5, "explore": 0.3,
+	}
+	p := into[planned](t, s.must(200, "POST", "/v1/plans", body))
+	if p.Debtors != 20 || len(p.Actions) != 20 || p.Contacts == 0 || p.Cost > 6.5 || p.Optimal > p.Bound+1e-6 || p.Bound <= 0 {
+		t.Errorf("plan %+v", p)
+	}
+	count := map[string]int{}
+	for _, a := range p.Actions {
+		if a.Propensity <= 0 || a.Propensity > 1 {
+			t.Errorf("%+v", a)
+		}
+		count[a.Channel]++
+		d := into[decision](t, s.must(200, "GET", "/v1/decisions/"+a.Decision, nil))
+		if d.Action != a.Action || d.Channel != a.Channel || math.Abs(d.Propensity-a.Propensity) > 1e-12 {
+			t.Errorf("planned %+v, logged %+v", a, d)
+		}
+	}
+	if count["email"] > 3 || count["sms"] > 2 || count["phone"] > 1 {
+		t.Errorf("contacts %v", count)
+	}
+	scarce := false
+	for _, r := range p.Resources {
+		if r.Used > r.Capacity {
+			t.Errorf("%+v", r)
+		}
+		scarce = scarce || r.Price > 0 && r.Text != ""
+	}
+	if !scarce {
+		t.Errorf("nothing has a price: %+v", p.Resources)
+	}
+	again := into[planned](t, s.must(200, "GET", "/v1/plans/"+p.ID, nil))
+	if again.ID != p.ID || len(again.Actions) != 20 || again.Actions[3] != p.Actions[3] {
+		t.Errorf("later: %+v", again)
+	}
+	s.must(404, "GET", "/v1/plans/other", nil)
+	s.must(422, "POST", "/v1/plans", object{"creditor_id": acme, "capacity": object{"pigeon": 3}})
+	s.must(422, "POST", "/v1/plans", object{"creditor_id": acme, "as_of": morning, "date": "2026-03-09"})
+	s.must(404, "POST", "/v1/plans", object{"creditor_id": "other"})
+}

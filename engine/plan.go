@@ -1,0 +1,685 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"rappel/datasets/ledger"
+	"rappel/datasets/store"
+	"rappel/models"
+	"rappel/models/bandit"
+	"rappel/models/plan"
+)
+
+// PlanRequest asks for one action for every debtor of a creditor, all at once,
+// under capacities that they share.
+type PlanRequest struct {
+	Creditor string
+	Day      ledger.Day     // when contacts go out; 0: the day of AsOf
+	AsOf     time.Time      // zero: the start of Day, or now where that is today or not given
+	Capacity map[string]int // contacts of the day by channel; the creditor's own where a channel is left out
+	Blocks   []Block        // of hours; a channel with blocks is used within them only
+	Budget   *float64       // for contacts, in the creditor's currency; nil: no limit
+	// Pressure is the share of a profile's debtors that may be contacted on the
+	// day, by profile key such as "business/56" (see models.ProfileKey), or "*"
+	// for all others. The ladder of the control arm stands beside it.
+	Pressure map[string]float64
+	// Explore is the share of debtors that are decided for as if they were alone,
+	// where that fits: what a plan that always does the best cannot teach.
+	Explore  float64
+	Language string
+	Progress func(step string) `json:"-"`
+}
+
+// Block is so many contacts of a channel in the local hours [From, To) of the
+// creditor.
+type Block struct {
+	Channel  string `json:"channel"`
+	From     int    `json:"from"`
+	To       int    `json:"to"`
+	Capacity int    `json:"capacity"`
+}
+
+// DefaultExplore is the share of debtors that a plan decides for as if alone.
+const DefaultExplore = 0.1
+
+// Plan is what was planned.
+type Plan struct {
+	ID       string     `json:"plan_id"`
+	Creditor string     `json:"creditor_id"`
+	Day      ledger.Day `json:"date"`
+	AsOf     time.Time  `json:"as_of"`
+	Currency string     `json:"currency"`
+	Debtors  int        `json:"debtors"`
+	Contacts int        `json:"contacts"`
+	Waits    int        `json:"waits"`
+	Holds    int        `json:"holds"`
+	// Value is what the plan is expected to be worth, Optimal what it would be
+	// without exploring, and Bound what no plan within the capacities surpasses;
+	// all over those debtors that the models decide for.
+	Value     float64        `json:"value_eur"`
+	Optimal   float64        `json:"optimal_eur"`
+	Bound     float64        `json:"bound_eur"`
+	Cost      float64        `json:"cost_eur"`
+	Explore   float64        `json:"explore"`
+	Resources []PlanResource `json:"resources"`
+	Seconds   float64        `json:"seconds"`
+}
+
+// PlanResource is one capacity and what it is worth.
+type PlanResource struct {
+	Kind     string  `json:"kind"` // channel, block, budget or pressure
+	Channel  string  `json:"channel,omitempty"`
+	From     int     `json:"from,omitempty"`
+	To       int     `json:"to,omitempty"`
+	Profile  string  `json:"profile,omitempty"`
+	Capacity float64 `json:"capacity"`
+	Used     float64 `json:"used"`
+	// Price is what one more unit, a contact or a unit of money, adds to the
+	// value of the day.
+	Price float64 `json:"price_eur"`
+	Text  string  `json:"text,omitempty"`
+}
+
+// PlanRow is one action of a plan.
+type PlanRow = store.PlanRow
+
+// validate returns the fields that cannot be used.
+func (r *PlanRequest) validate() error {
+	var errs FieldErrors
+	bad := func(pointer, format string, args ...any) {
+		errs = append(errs, &FieldError{pointer, fmt.Sprintf(format, args...)})
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Capacity)) {
+		if _, ok := ledger.ParseChannel(name); !ok {
+			bad("/capacity/"+name, "unknown channel")
+		} else if r.Capacity[name] < 0 {
+			bad("/capacity/"+name, "%d is negative", r.Capacity[name])
+		}
+	}
+	taken := map[string]bool{}
+	for i, b := range r.Blocks {
+		at := fmt.Sprintf("/blocks/%d/", i)
+		if _, ok := ledger.ParseChannel(b.Channel); !ok {
+			bad(at+"channel", "unknown channel %q", b.Channel)
+		}
+		if b.Capacity < 0 {
+			bad(at+"capacity", "%d is negative", b.Capacity)
+		}
+		if b.From < 0 || b.To > 24 || b.From >= b.To {
+			bad(at+"from", "%d to %d are no hours of a day", b.From, b.To)
+			continue
+		}
+		for h := b.From; h < b.To; h++ {
+			if key := fmt.Sprint(b.Channel, h); taken[key] {
+				bad(at+"from", "hour %d is in two blocks", h)
+			} else {
+				taken[key] = true
+			}
+		}
+	}
+	if r.Budget != nil && !within(*r.Budget, 0, 1e9) {
+		bad("/budget_eur", "%v is not an amount", *r.Budget)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Pressure)) {
+		if !within(r.Pressure[name], 0, 1) {
+			bad("/pressure/"+name, "%v is not between 0 and 1", r.Pressure[name])
+		}
+	}
+	if !within(r.Explore, 0, 1) {
+		bad("/explore", "%v is not between 0 and 1", r.Explore)
+	}
+	if len(errs) > 0 {
+		return errs
+	}
+	return nil
+}
+
+// moneyUnits are the units of a budget in one unit of currency.
+const moneyUnits = 10_000
+
+// planner makes one plan.
+type planner struct {
+	e        *Engine
+	b        *book
+	l        *learned
+	s        *scratch
+	req      *PlanRequest
+	creditor *Creditor
+	loc      *time.Location
+	end      int64 // of the day, unix seconds
+	id       string
+
+	problem   *plan.Problem
+	resources []PlanResource
+	capacity  []int64 // by resource, before what is reserved
+	used      []int64
+	kinds     [ledger.Channels][25]int // by channel and hour, 24: any; −1: nobody to do it
+	uses      [][]plan.Use             // by kind
+	groups    map[string]int           // resource by profile
+	share     map[int]float64          // by group: of its debtors that may be contacted
+	members   map[int]int              // by group: debtors
+	options   []plan.Option
+	from      []place // of options: which candidate, which slot
+}
+
+// place is a candidate and one of its slots.
+type place struct{ candidate, slot int }
+
+// MakePlan decides for all debtors of a creditor at once and logs a decision
+// for each, with the probability with which it was drawn under all constraints.
+// No capacity is ever passed.
+//
+// First everybody's options are valued, prices on the capacities found, and the
+// best plan with them. Then debtors are drawn for, one by one: each gets what
+// the plan has for it, or, with probability Explore, what would have been drawn
+// for it alone, where that still fits beside what is held for all others. So
+// the probability of each decision, given those before, is known exactly.
+//
+// Debtors of the control arm follow their ladder; their contacts come first.
+func (e *Engine) MakePlan(ctx context.Context, req PlanRequest) (*Plan, error) {
+	if err := req.validate(); err != nil {
+		return nil, err
+	}
+	b, err := e.book(req.Creditor)
+	if err != nil {
+		return nil, err
+	}
+	started := e.opt.Now()
+	if req.Progress == nil {
+		req.Progress = func(string) {}
+	}
+	loc := b.location.Load()
+	now := e.now(time.Time{})
+	if req.AsOf.IsZero() {
+		req.AsOf = now
+		if req.Day != 0 && req.Day != ledger.DayOf(now, loc) {
+			req.AsOf = req.Day.In(loc)
+		}
+	}
+	req.AsOf = e.now(req.AsOf)
+	if req.Day == 0 {
+		req.Day = ledger.DayOf(req.AsOf, loc)
+	}
+	if today := ledger.DayOf(req.AsOf, loc); req.Day != today {
+		return nil, &FieldError{"/date", fmt.Sprintf("is not %s, the day of as_of: a plan is of the day on which it is made", today)}
+	}
+	l, err := e.learnedAt(ctx, b, req.AsOf)
+	if err != nil {
+		return nil, err
+	}
+	p := &planner{
+		e: e, b: b, l: l, s: e.scratch.Get().(*scratch), req: &req, creditor: b.creditor.Load(), loc: loc,
+		end: (req.Day + 1).In(loc).Unix(), groups: map[string]int{}, share: map[int]float64{}, members: map[int]int{},
+	}
+	defer e.scratch.Put(p.s)
+	if p.id, err = p.name(); err != nil {
+		return nil, err
+	}
+	p.open()
+	ids := b.ids()
+	req.Progress(fmt.Sprintf("valuing %d debtors", len(ids)))
+	chosen, err := p.value(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("plan %s: %w", p.id, err)
+	}
+	req.Progress(fmt.Sprintf("planning %d of them", p.problem.Len()))
+	solution := p.problem.Solve()
+	req.Progress("writing down")
+	out := &Plan{
+		ID: p.id, Creditor: req.Creditor, Day: req.Day, AsOf: req.AsOf, Currency: p.creditor.Currency,
+		Optimal: solution.Value, Bound: solution.Bound, Explore: req.Explore,
+	}
+	if err := p.draw(ctx, chosen, solution, out); err != nil {
+		return nil, fmt.Errorf("plan %s: %w", p.id, err)
+	}
+	p.close(solution, out)
+	out.Seconds = e.opt.Now().Sub(started).Seconds()
+	summary, err := json.Marshal(out)
+	if err != nil {
+		return nil, fmt.Errorf("plan %s: %w", p.id, err)
+	}
+	return out, e.store.PutPlan(ctx, req.Creditor, p.id, req.AsOf, req.Day, summary)
+}
+
+// ids are the debtors of a book in order.
+func (b *book) ids() []string {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return slices.Sorted(maps.Keys(b.accounts))
+}
+
+// name is the id of the plan: that of its question and of what had been learnt.
+func (p *planner) name() (string, error) {
+	text, err := json.Marshal(struct {
+		*PlanRequest
+		Seed    uint64
+		Model   string
+		Learned time.Time
+	}{p.req, p.e.opt.Seed, p.l.id, p.l.asOf})
+	if err != nil {
+		return "", fmt.Errorf("plan: %w", err)
+	}
+	h := sha256.Sum256(append(text, "plan"...))
+	var id ulid.ULID
+	_ = id.SetTime(uint64(max(p.req.AsOf.UnixMilli(), 0)))
+	_ = id.SetEntropy(h[:10])
+	return id.String(), nil
+}
+
+// open makes the resources and the kinds of contact that use them.
+func (p *planner) open() {
+	p.problem = plan.New(nil)
+	p.uses = [][]plan.Use{nil}
+	add := func(r PlanResource, capacity int64) int {
+		p.resources, p.capacity = append(p.resources, r), append(p.capacity, capacity)
+		p.used = append(p.used, 0)
+		return p.problem.AddResource(capacity)
+	}
+	budget := -1
+	if p.req.Budget != nil {
+		budget = add(PlanResource{Kind: "budget"}, int64(math.Floor(*p.req.Budget*moneyUnits+0.5)))
+	}
+	costs := p.creditor.Value.costs()
+	for c, name := range ledger.ChannelNames {
+		var shared []plan.Use
+		n, limited := p.req.Capacity[name]
+		if !limited {
+			n, limited = p.creditor.Capacities[name]
+		}
+		if limited {
+			shared = append(shared, plan.Use{Resource: add(PlanResource{Kind: "channel", Channel: name}, int64(n)), Amount: 1})
+		}
+		if units := int64(math.Round(costs[c] * moneyUnits)); budget >= 0 && units > 0 {
+			shared = append(shared, plan.Use{Resource: budget, Amount: units})
+		}
+		kind := func(uses ...plan.Use) int {
+			p.uses = append(p.uses, uses)
+			return p.problem.AddKind(uses...)
+		}
+		blocked := false
+		for h := range p.kinds[c] {
+			p.kinds[c][h] = -1
+		}
+		for _, b := range p.req.Blocks {
+			if b.Channel != name {
+				continue
+			}
+			blocked = true
+			r := add(PlanResource{Kind: "block", Channel: name, From: b.From, To: b.To}, int64(b.Capacity))
+			k := kind(append(slices.Clone(shared), plan.Use{Resource: r, Amount: 1})...)
+			for h := b.From; h < b.To; h++ {
+				p.kinds[c][h] = k
+			}
+		}
+		if !blocked {
+			k := kind(shared...)
+			for h := range p.kinds[c] {
+				p.kinds[c][h] = k
+			}
+		}
+	}
+}
+
+// kind is the kind of a contact by a channel at a moment; −1: not on this day,
+// or nobody to do it then.
+func (p *planner) kind(c ledger.Channel, at int64) int {
+	if at >= p.end {
+		return -1
+	}
+	return p.kinds[c][time.Unix(at, 0).In(p.loc).Hour()]
+}
+
+// group is the resource of a profile's contact pressure; −1: none.
+func (p *planner) group(profile string) int {
+	if g, ok := p.groups[profile]; ok {
+		return g
+	}
+	share, limited := p.req.Pressure[profile]
+	if !limited {
+		share, limited = p.req.Pressure["*"]
+	}
+	g := -1
+	if limited {
+		g = p.problem.AddResource(math.MaxInt32)
+		p.resources = append(p.resources, PlanResource{Kind: "pressure", Profile: profile})
+		p.capacity, p.used, p.share[g] = append(p.capacity, math.MaxInt32), append(p.used, 0), share
+	}
+	p.groups[profile] = g
+	return g
+}
+
+// chooser is a debtor of the plan.
+type chooser struct {
+	id      string
+	place   int  // in the problem; −1: held, or the fixed calendar decides
+	refused bool // the fixed calendar asks for what there is no room for
+}
+
+// value fills the problem with everybody's options. What the ladder of the
+// control arm asks for, and what was sent earlier on the day, is taken off the
+// capacities.
+func (p *planner) value(ctx context.Context, ids []string) ([]chooser, error) {
+	var list []chooser
+	sent := p.sentToday()
+	for k, n := range sent {
+		p.take(k, -1, n)
+	}
+	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		_, v, err := p.ask(id)
+		if errors.Is(err, ErrDebtor) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", id, err)
+		}
+		if v.hold == HoldNothingDue {
+			continue
+		}
+		x := chooser{id: id, place: -1}
+		switch {
+		case v.hold != "":
+		case v.scored():
+			x.place = p.problem.Len()
+			p.list(v)
+			g := p.group(p.profile())
+			p.problem.Add(g, p.options)
+			p.members[g]++
+		default:
+			x.refused = !p.reserve(v)
+		}
+		list = append(list, x)
+	}
+	for g, n := range p.members {
+		if g < 0 {
+			continue
+		}
+		p.capacity[g] = int64(math.Floor(p.share[g]*float64(n) + 1e-9))
+	}
+	for r := range p.capacity {
+		p.problem.SetCapacity(r, max(p.capacity[r]-p.used[r], 0))
+	}
+	return list, nil
+}
+
+// sentToday counts the contacts of the day that have gone out already, by kind.
+func (p *planner) sentToday() []int64 {
+	n := make([]int64, len(p.uses))
+	start, now := p.req.Day.In(p.loc).Unix(), p.req.AsOf.Unix()
+	p.b.mu.RLock()
+	defer p.b.mu.RUnlock()
+	for _, a := range p.b.accounts {
+		for i := len(a.contacts) - 1; i >= 0 && a.contacts[i].at >= start; i-- {
+			c := &a.contacts[i]
+			if k := p.kind(c.channel, c.at); c.at <= now && k >= 0 {
+				n[k]++
+			}
+		}
+	}
+	return n
+}
+
+// ask puts the question of one debtor. Capacities are the plan's, not those of
+// single decisions.
+func (p *planner) ask(id string) (*question, *verdict, error) {
+	req := Request{
+		Creditor: p.req.Creditor, Debtor: id, AsOf: p.req.AsOf, HorizonDays: 7, Alternatives: 3, Language: p.req.Language, Key: "plan " + p.id,
+	}
+	q, err := p.e.ask(p.s, p.b, p.l, &req)
+	if err != nil {
+		return nil, nil, err
+	}
+	q.full = [ledger.Channels]bool{}
+	v := p.e.resolve(p.s, q)
+	return q, &v, nil
+}
+
+// profile is that of the debtor that was last asked for.
+func (p *planner) profile() string {
+	f := &p.s.f
+	return models.ProfileKey(string(f.profile.Kind), sectorOf(f.profile.Sector), "")
+}
+
+// list puts the options of a verdict in p.options: waiting, and each channel in
+// each tone at every hour of the day at which somebody can do it.
+func (p *planner) list(v *verdict) {
+	p.options, p.from = p.options[:0], p.from[:0]
+	for i := range v.cands {
+		c := &v.cands[i]
+		if c.wait {
+			p.options, p.from = append(p.options, plan.Option{Value: c.mean}), append(p.from, place{i, -1})
+			continue
+		}
+		best := math.Inf(-1)
+		for _, o := range c.slots {
+			best = max(best, o.value)
+		}
+		for k, o := range c.slots {
+			if kind := p.kind(c.channel, o.at); kind >= 0 {
+				p.options = append(p.options, plan.Option{Kind: kind, Value: c.mean + o.value - best})
+				p.from = append(p.from, place{i, k})
+			}
+		}
+	}
+}
+
+// reserve takes the contact of the fixed calendar off the capacities, and tells
+// whether there was room for it.
+func (p *planner) reserve(v *verdict) bool {
+	c := &v.cands[v.chosen]
+	if c.wait {
+		return true
+	}
+	k := p.kind(c.channel, v.sendAt)
+	if k < 0 || !p.room(k, -1) {
+		return false
+	}
+	p.take(k, -1, 1)
+	return true
+}
+
+// room tells whether one more contact of a kind fits; take adds it, or takes
+// it off.
+func (p *planner) room(kind, group int) bool {
+	if kind == 0 {
+		return true
+	}
+	for _, u := range p.uses[kind] {
+		if p.used[u.Resource]+u.Amount > p.capacity[u.Resource] {
+			return false
+		}
+	}
+	return group < 0 || p.used[group] < p.capacity[group]
+}
+
+func (p *planner) take(kind, group int, times int64) {
+	if kind == 0 {
+		return
+	}
+	for _, u := range p.uses[kind] {
+		p.used[u.Resource] += times * u.Amount
+	}
+	if group >= 0 {
+		p.used[group] += times
+	}
+}
+
+// draw decides for one debtor after the other, and logs. All the while p.used
+// holds what the plan has for those still to come.
+func (p *planner) draw(ctx context.Context, list []chooser, sol *plan.Solution, out *Plan) error {
+	const chunk = 500
+	for r, n := range sol.Used {
+		p.used[r] += n
+	}
+	rows := make([]ledger.Decision, 0, chunk)
+	actions := make([]store.PlanAction, 0, chunk)
+	costs := p.creditor.Value.costs()
+	for part := range slices.Chunk(list, chunk) {
+		rows, actions = rows[:0], actions[:0]
+		for _, x := range part {
+			q, v, err := p.ask(x.id)
+			if errors.Is(err, ErrDebtor) {
+				continue // erased meanwhile
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", x.id, err)
+			}
+			value := 0.0
+			switch {
+			case v.hold != "":
+			case x.place >= 0 && v.scored():
+				value = p.choose(q, v, sol.Choice[x.place], sol.Kind[x.place])
+			case x.refused:
+				v.cands[v.chosen], v.sendAt = candidate{wait: true, prob: 1}, 0
+			}
+			d := p.s.word(q, v)
+			row, err := rowOf(p.s, d, v, "")
+			if err != nil {
+				return err
+			}
+			p.b.remember(d, &row, p.s)
+			out.count(d, costs[row.Channel], value)
+			rows, actions = append(rows, row), append(actions, store.PlanAction{Debtor: x.id, Decision: d.ID, Value: value})
+		}
+		if err := p.e.store.LogDecisions(ctx, rows); err != nil {
+			return fmt.Errorf("log decisions: %w", err)
+		}
+		if err := p.e.store.PutPlanActions(ctx, p.req.Creditor, p.id, out.Debtors-len(actions), actions); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (out *Plan) count(d *Decision, cost, value float64) {
+	out.Debtors++
+	out.Value += value
+	switch d.Action {
+	case ActionContact:
+		out.Contacts++
+		out.Cost += cost
+	case ActionWait:
+		out.Waits++
+	default:
+		out.Holds++
+	}
+}
+
+// choose draws for one debtor: what the plan has for it, or, with probability
+// Explore, what would have been drawn for it alone, as far as that fits. It
+// writes the exact distribution into the verdict and returns what the drawn
+// option is worth.
+func (p *planner) choose(q *question, v *verdict, choice, kind int) float64 {
+	s := p.s
+	group := p.group(p.profile())
+	p.take(kind, group, -1)
+	p.list(v)
+	if choice >= len(p.options) || p.options[choice].Kind != kind {
+		// Something came in meanwhile that changes the question: wait.
+		choice = slices.IndexFunc(p.options, func(o plan.Option) bool { return o.Kind == 0 })
+	}
+	prob := make([]float64, len(p.options))
+	rest := 1.0
+	for j, at := range p.from {
+		c := &v.cands[at.candidate]
+		alone := c.prob
+		if at.slot >= 0 {
+			alone *= c.slots[at.slot].prob
+		}
+		if alone > 0 && p.room(p.options[j].Kind, group) {
+			prob[j] = p.req.Explore * alone
+			rest -= prob[j]
+		}
+	}
+	prob[choice] += max(rest, 0)
+	drawn := bandit.Draw(prob, q.seed+2, q.id)
+	p.take(p.options[drawn].Kind, group, 1)
+
+	// The distribution over candidates and their hours as it was. Tones of one
+	// channel share their hours, but not any more the probabilities.
+	for i := range v.cands {
+		c := &v.cands[i]
+		c.slots, c.prob = slices.Clone(c.slots), 0
+		for k := range c.slots {
+			c.slots[k].prob = 0
+		}
+	}
+	for j, at := range p.from {
+		c := &v.cands[at.candidate]
+		c.prob += prob[j]
+		if at.slot >= 0 {
+			c.slots[at.slot].prob = prob[j]
+		}
+	}
+	for i := range v.cands {
+		c := &v.cands[i]
+		for k := range c.slots {
+			if c.prob > 0 {
+				c.slots[k].prob /= c.prob
+			}
+		}
+	}
+	at := p.from[drawn]
+	v.chosen, v.prob, v.sendAt = at.candidate, prob[drawn], 0
+	if at.slot >= 0 {
+		v.sendAt = v.cands[at.candidate].slots[at.slot].at
+	}
+	s.prob = s.prob[:0]
+	return p.options[drawn].Value
+}
+
+// close fills in what the capacities are worth.
+func (p *planner) close(sol *plan.Solution, out *Plan) {
+	out.Resources = p.resources
+	for r := range p.resources {
+		x := &p.resources[r]
+		x.Capacity, x.Used, x.Price = float64(p.capacity[r]), float64(p.used[r]), sol.Price[r]
+		if x.Kind == "budget" {
+			x.Capacity, x.Used, x.Price = x.Capacity/moneyUnits, x.Used/moneyUnits, x.Price*moneyUnits
+		}
+		if x.Price = math.Round(x.Price*1e4) / 1e4; x.Price == 0 {
+			continue
+		}
+		switch x.Kind {
+		case "budget":
+			x.Text = fmt.Sprintf("one more %s of budget is worth %.2f", out.Currency, x.Price)
+		case "channel":
+			x.Text = fmt.Sprintf("one more contact by %s a day is worth %.2f %s", x.Channel, x.Price, out.Currency)
+		case "block":
+			x.Text = fmt.Sprintf("one more contact by %s between %d and %d is worth %.2f %s a day", x.Channel, x.From, x.To, x.Price, out.Currency)
+		default:
+			x.Text = fmt.Sprintf("one more contact with a debtor of %s is worth %.2f %s a day", x.Profile, x.Price, out.Currency)
+		}
+	}
+}
+
+// Plan returns what a plan comes to and whose it is. An empty creditor stands
+// for any.
+func (e *Engine) Plan(ctx context.Context, creditor, id string) (*Plan, error) {
+	_, summary, err := e.store.Plan(ctx, creditor, id)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{}
+	if err := json.Unmarshal(summary, p); err != nil {
+		return nil, fmt.Errorf("plan %s: %w", id, err)
+	}
+	return p, nil
+}
+
+// PlanRows yields the actions of a plan in order.
+func (e *Engine) PlanRows(ctx context.Context, p *Plan, yield func(*PlanRow) error) error {
+	return e.store.PlanRows(ctx, p.Creditor, p.ID, yield)
+}
