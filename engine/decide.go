@@ -78,10 +78,11 @@ type habit struct {
 	profile         int
 	debtor          int32
 	rho, rhoSD      [ledger.Channels]float64
-	opens, exposure *[timing.Hours]float32 // nil: nothing seen
-	looks           [timing.Hours]float32  // what opens points at
-	area            string                 // of the weather
-	payShare        [7]float64
+	opens, exposure *[timing.Hours]float32   // nil: nothing seen
+	looks           [timing.Hours]float32    // what opens points at
+	area            string                   // of the weather
+	payShare        [7]float64               // of days with a payment, Monday first, shrunk
+	runs            models.Runs              // on which days this debtor pays
 	now             features.Past            // as of the last learning
 	issued          map[string]features.Past // by invoice: as of its issue
 	method          string
@@ -147,9 +148,9 @@ func decide(s *scratch, q *question) verdict {
 // baseline computes what happens if nobody does anything.
 func (s *scratch) baseline(q *question, v *verdict) {
 	f, h := &s.f, &s.habit
-	p := f.period(h, &claim{f.oldestID, v.money / int64(max(len(f.claims), 1)), f.oldest})
-	today := f.today
-	q.learned.model.Hazard.SurvivalTo(s.surv[:], p, &h.payShare, func(ahead int) bool { return monthEnd(today + ledger.Day(ahead)) })
+	p := f.period(h, &claim{f.oldestID, v.money / int64(max(len(f.claims), 1)), f.oldest, f.issued})
+	m := q.learned.model
+	m.Hazard.UnpaidTo(s.surv[:], p, &h.runs, f.today, m.Leave)
 	// tail[τ]: the share of the horizon that is saved when the money comes on
 	// day τ instead, counting only days past due.
 	s.tail[rewardHorizon], s.tail[rewardHorizon+1] = 0, 0
@@ -170,12 +171,6 @@ func (s *scratch) baseline(q *question, v *verdict) {
 	v.base = 1 - sum/rewardHorizon
 	value := &q.creditor.Value
 	v.euro = float64(v.money) / 100 * (value.LossRate + value.CapitalRate*rewardHorizon/365)
-}
-
-// monthEnd tells whether d is one of the last three or first two days of a month.
-func monthEnd(d ledger.Day) bool {
-	t := d.UTC()
-	return t.Day() <= 2 || t.AddDate(0, 0, 3).Month() != t.Month()
 }
 
 // enumerate fills s.slots with the hours of the horizon and the channels each

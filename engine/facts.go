@@ -8,9 +8,10 @@ import (
 
 // claim is one invoice that may be asked for.
 type claim struct {
-	id    string
-	cents int64
-	due   ledger.Day
+	id     string
+	cents  int64
+	due    ledger.Day
+	issued ledger.Day // in the debtor's zone
 }
 
 // facts are the hard facts of one debtor as of a moment. A facts value is
@@ -162,13 +163,14 @@ func (f *facts) fillClaims(a *account) {
 		if blocked != "" {
 			continue
 		}
-		f.claims = append(f.claims, claim{v.id, open, v.due})
+		issued := ledger.DayOf(time.Unix(v.issued, 0), f.loc)
+		f.claims = append(f.claims, claim{v.id, open, v.due, issued})
 		if v.due < f.today {
 			f.overdueCents += open
 		}
 		if dpd := int(f.today - v.due); first || dpd > f.dpd {
 			f.dpd, f.oldest, f.oldestID = dpd, v.due, v.id
-			f.issued = ledger.DayOf(time.Unix(v.issued, 0), f.loc)
+			f.issued = issued
 			first = false
 		}
 	}

@@ -153,8 +153,7 @@ func (e *Engine) outlook(ctx context.Context, b *book, l *learned, asOf time.Tim
 		for i := range f.claims {
 			c := &f.claims[i]
 			p := f.period(&h, c)
-			today := f.today
-			l.model.Hazard.SurvivalTo(curve, p, &h.payShare, func(ahead int) bool { return monthEnd(today + ledger.Day(ahead)) })
+			l.model.Usual.UnpaidTo(curve, p, &h.runs, f.today, l.model.Leave)
 			o.cents = append(o.cents, c.cents)
 			for w := range weeks {
 				o.hazard = append(o.hazard, -math.Log(max(curve[7*w+6], 1e-300)))
@@ -175,10 +174,11 @@ func (e *Engine) outlook(ctx context.Context, b *book, l *learned, asOf time.Tim
 // days to training.
 func (f *facts) period(h *habit, c *claim) models.Period {
 	p := models.Period{
-		DPD: int(f.today - c.due), Weekday: (int(f.today.Weekday()) + 6) % 7,
+		DPD: int(f.today - c.due), Age: int(f.today - c.issued), Weekday: (int(f.today.Weekday()) + 6) % 7,
 		LogAmount: math.Log1p(float64(c.cents) / 100), Opened: f.seenSince, Tone: int(f.lastTone),
-		Past: h.past(c.id),
+		MonthEnd: f.today.MonthEnd(), Past: h.past(c.id),
 	}
+	p.Lift = h.runs.Lift(p.Weekday, p.MonthEnd)
 	for k := range p.Since {
 		p.Since[k] = -1
 		if f.last[k] != 0 {

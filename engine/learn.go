@@ -168,6 +168,7 @@ func (l *learned) habit(h *habit, key ledger.Key, f *facts) {
 	for d := range h.payShare {
 		h.payShare[d] = 1.0 / 7
 	}
+	h.runs = models.RunsOf(&[7]float64{}, 0)
 	if l.set != nil {
 		if i, ok := l.set.Row(key); ok {
 			s := l.set
@@ -187,9 +188,12 @@ func (l *learned) own(h *habit, i int) {
 	h.now = s.PastOf(i)
 	days := s.PayWeekday[i*7:][:7]
 	sum := 0.0
-	for _, v := range days {
+	var count [7]float64
+	for d, v := range days {
+		count[d] = float64(v)
 		sum += float64(v)
 	}
+	h.runs = models.RunsOf(&count, sum*s.PayMonthEnd[i])
 	for d, v := range days {
 		h.payShare[d] = (float64(v) + 1) / (sum + 7)
 	}
@@ -331,12 +335,7 @@ func (e *Engine) fitHazard(ctx context.Context, b *book, l *learned) error {
 	if rows.Len() == 0 {
 		return nil
 	}
-	fit, err := models.FitHazard(&rows, e.base().Hazard, l.model.Hazard)
-	if err != nil {
-		return err
-	}
-	l.model.Hazard = fit
-	return nil
+	return l.model.FitHazards(&rows, e.base())
 }
 
 // reward forgets a little, and follows the decisions of the last weeks.

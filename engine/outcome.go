@@ -49,7 +49,7 @@ func (a *account) observe(o *outcomes, l *learned, h *habit, at int64, loc *time
 		o.n++
 		f := tired * math.Exp(-float64(c.at-since)/(response.Fade*86400))
 		tired, since = f+1, c.at
-		cents, due, oldest := a.owing(c.at)
+		cents, oldest := a.owing(c.at)
 		if cents == 0 {
 			continue
 		}
@@ -67,8 +67,9 @@ func (a *account) observe(o *outcomes, l *learned, h *habit, at int64, loc *time
 				lag, paid = int(pd-day), true
 				wd := (int(pd.Weekday()) + 6) % 7
 				hazard = l.model.Hazard.Day(&models.Period{
-					DPD: int(pd - due), Weekday: wd, MonthEnd: monthEnd(pd), LogAmount: math.Log1p(float64(cents) / 100),
-					Since: never, Tone: -1, PayShare: h.payShare[wd], Past: h.past(oldest),
+					DPD: int(pd - oldest.due), Age: int(pd - ledger.DayOf(time.Unix(oldest.issued, 0), loc)),
+					Weekday: wd, MonthEnd: pd.MonthEnd(), LogAmount: math.Log1p(float64(cents) / 100),
+					Since: never, Tone: -1, Lift: h.runs.Lift(wd, pd.MonthEnd()), Past: h.past(oldest.id),
 				})
 				break
 			}
@@ -102,8 +103,8 @@ func (a *account) observe(o *outcomes, l *learned, h *habit, at int64, loc *time
 var never = [ledger.Channels]float64{-1, -1, -1, -1, -1}
 
 // owing returns what was owed at a moment, in cents, on average per invoice,
-// the oldest due date, and the id of the invoice that has it.
-func (a *account) owing(moment int64) (cents int64, due ledger.Day, oldest string) {
+// the invoice that fell due first.
+func (a *account) owing(moment int64) (cents int64, oldest *invoice) {
 	n := int64(0)
 	for i := range a.invoices {
 		v := &a.invoices[i]
@@ -111,13 +112,13 @@ func (a *account) owing(moment int64) (cents int64, due ledger.Day, oldest strin
 			v.paid != 0 && v.paid <= moment {
 			continue
 		}
-		if n == 0 || v.due < due {
-			due, oldest = v.due, v.id
+		if n == 0 || v.due < oldest.due {
+			oldest = v
 		}
 		cents += v.cents
 		n++
 	}
-	return cents / max(n, 1), due, oldest
+	return cents / max(n, 1), oldest
 }
 
 // reward is what a contact that was sent turned out to be worth, as far as is

@@ -19,13 +19,16 @@ import (
 type TrainOptions struct {
 	From, To time.Time // data window; a zero From is the first invoice, a zero To now
 	Seed     uint64
-	Holdout  float64 // share of the window, at its end, that the report is scored on
-	Horizon  int     // days of the report's Brier score and calibration
+	Holdout  float64   // share of the window, at its end, that the report is scored on
+	Cut      time.Time // begin of the holdout; zero: as Holdout says
+	Horizons []int     // days of the report's Brier scores and calibrations, at most a year each
 	Progress func(step string)
 }
 
 // DefaultTrainOptions returns the options where nothing is said.
-func DefaultTrainOptions() TrainOptions { return TrainOptions{Seed: 1, Holdout: 0.2, Horizon: 28} }
+func DefaultTrainOptions() TrainOptions {
+	return TrainOptions{Seed: 1, Holdout: 0.2, Horizons: []int{28}}
+}
 
 // TrainReport says what a training saw and how good it is.
 type TrainReport struct {
@@ -64,7 +67,13 @@ func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *Tra
 	if !o.From.Before(o.To) {
 		return nil, nil, fmt.Errorf("the window from %s to %s is empty", o.From.Format(time.RFC3339), o.To.Format(time.RFC3339))
 	}
-	r := &TrainReport{Cut: o.To.Add(-time.Duration(o.Holdout * float64(o.To.Sub(o.From))))}
+	r := &TrainReport{Cut: o.Cut}
+	if r.Cut.IsZero() {
+		r.Cut = o.To.Add(-time.Duration(o.Holdout * float64(o.To.Sub(o.From))))
+	}
+	if !r.Cut.After(o.From) || !r.Cut.Before(o.To) {
+		return nil, nil, fmt.Errorf("the holdout begins %s, which is not within the window", r.Cut.Format(time.RFC3339))
+	}
 
 	o.Progress("openings by machines")
 	for _, b := range books {
@@ -90,11 +99,12 @@ func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *Tra
 	m.AddProfiles(l.profiles())
 
 	o.Progress("pay hazard on the first part")
-	if _, err := e.trainHazard(ctx, books, m, o.From, r.Cut); err != nil {
+	before, err := e.trainHazard(ctx, books, m, o.From, r.Cut)
+	if err != nil {
 		return nil, nil, err
 	}
 	o.Progress("score on the holdout")
-	if r.Score, err = e.score(ctx, m.Hazard, r.Cut, o.To, o.Horizon); err != nil {
+	if r.Score, err = e.score(ctx, m, before, r.Cut, o.To, o.Horizons); err != nil {
 		return nil, nil, err
 	}
 	o.Progress("pay hazard on all")
@@ -158,22 +168,24 @@ func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *Tra
 	r.Manifest = models.Manifest{
 		Vector: features.SchemaHash(), From: o.From.UTC(), To: o.To, Seed: o.Seed,
 		Rows: map[string]int64{
-			"debtors": int64(set.Len()), "person_periods": int64(periods), "contacts": int64(r.Contacts),
+			"debtors": int64(set.Len()), "person_periods": int64(periods.Len()), "contacts": int64(r.Contacts),
 			"rewards": int64(r.Rewards), "holdout_invoices": int64(r.Score.Invoices),
 		},
-		Parameters: map[string]float64{"holdout": o.Holdout, "horizon_days": float64(o.Horizon), "max_periods": maxTrainPeriods},
-		Metrics: map[string]float64{
-			"concordance": r.Score.Concordance, "mae_days": r.Score.MAE, "brier": r.Score.Brier, "calibration": r.Score.Calibration,
-		},
+		Parameters: map[string]float64{"holdout": o.Holdout, "max_periods": maxTrainPeriods},
+		Metrics:    map[string]float64{"concordance": r.Score.Concordance, "mae_days": r.Score.MAE},
+	}
+	for _, s := range r.Score.At {
+		r.Manifest.Metrics[fmt.Sprintf("brier_%dd", s.Days)] = s.Brier
+		r.Manifest.Metrics[fmt.Sprintf("calibration_%dd", s.Days)] = s.Calibration
 	}
 	return m, r, nil
 }
 
 // maxTrainPeriods bounds the person-periods that training keeps in memory.
-const maxTrainPeriods = 1_000_000
+const maxTrainPeriods = 300_000
 
-// trainHazard fits m's hazard to a window of all books.
-func (e *Engine) trainHazard(ctx context.Context, books []*book, m *models.Model, from, to time.Time) (int, error) {
+// trainHazard fits m's hazards to a window of all books.
+func (e *Engine) trainHazard(ctx context.Context, books []*book, m *models.Model, from, to time.Time) (*models.Periods, error) {
 	days := 0
 	for _, b := range books {
 		days += b.riskDays(from, to)
@@ -184,21 +196,16 @@ func (e *Engine) trainHazard(ctx context.Context, books []*book, m *models.Model
 	}
 	var rows models.Periods
 	if err := e.pipe.Hazard(ctx, features.Window{From: from, To: to, Keep: keep}, rows.Append); err != nil {
-		return 0, fmt.Errorf("person-periods: %w", err)
+		return nil, fmt.Errorf("person-periods: %w", err)
 	}
 	if rows.Len() == 0 {
-		return 0, ErrNothing
+		return nil, ErrNothing
 	}
-	fit, err := models.FitHazard(&rows, models.PriorHazard(), m.Hazard)
-	if err != nil {
-		return 0, err
-	}
-	m.Hazard = fit
-	return rows.Len(), nil
+	return &rows, m.FitHazards(&rows, models.Prior())
 }
 
-// score foretells the invoices issued in [from, to) with h.
-func (e *Engine) score(ctx context.Context, h *models.Hazard, from, to time.Time, horizon int) (models.Score, error) {
+// score foretells the invoices issued in [from, to) with m, fitted to before.
+func (e *Engine) score(ctx context.Context, m *models.Model, before *models.Periods, from, to time.Time, horizons []int) (models.Score, error) {
 	const enough = 20_000
 	issued := 0
 	for _, b := range e.sorted() {
@@ -211,10 +218,10 @@ func (e *Engine) score(ctx context.Context, h *models.Hazard, from, to time.Time
 		}
 	}
 	lives := models.Lives{Share: uint64(issued/enough + 1)}
-	if err := e.pipe.Hazard(ctx, features.Window{From: from, To: to}, lives.Append); err != nil {
+	if err := e.pipe.Hazard(ctx, features.Window{From: from, To: to, Issues: true}, lives.Append); err != nil {
 		return models.Score{}, fmt.Errorf("holdout: %w", err)
 	}
-	return h.Evaluate(lives.All(), horizon), nil
+	return m.Usual.Evaluate(lives.All(), m.Leave, before.Incidence(models.Longest), horizons)
 }
 
 // sorted returns the books in the order of their ids.

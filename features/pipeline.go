@@ -142,6 +142,9 @@ func (p *Pipeline) Load(ctx context.Context, asOf time.Time, f Filter) (*Set, er
 type Window struct {
 	From, To time.Time // [From, To)
 	Creditor string    // only this creditor's, if not empty
+	// Issues asks Hazard for the invoices issued in the window only, and of each
+	// the first day.
+	Issues bool
 	// Keep is the share of the days without an event that Hazard keeps; the rows
 	// carry the weight that makes up for it. 0 means 1.
 	Keep float64
@@ -159,9 +162,12 @@ func (p *Pipeline) Hazard(ctx context.Context, w Window, yield func(arrow.Record
 		return fmt.Errorf("features: hazard: keep is %v, not in (0, 1]", keep)
 	}
 	points := "SELECT creditor_id, debtor_id, issued_at AS as_of FROM invoices WHERE issued_at < " + moment(w.To)
+	if w.Issues {
+		points += " AND issued_at >= " + moment(w.From)
+	}
 	// What is known at w.To is what lies before it.
-	horizon := fmt.Sprintf("SELECT %s AS since, %s AS until, %v::DOUBLE AS keep",
-		moment(w.From), moment(w.To.Add(-time.Microsecond)), keep)
+	horizon := fmt.Sprintf("SELECT %s AS since, %s AS until, %v::DOUBLE AS keep, %v AS first_only",
+		moment(w.From), moment(w.To.Add(-time.Microsecond)), keep, w.Issues)
 	return p.inParts(ctx, w, points, horizon, hazardSteps, "hazard", yield)
 }
 

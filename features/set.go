@@ -68,7 +68,7 @@ type Set struct {
 
 	// Days of payment.
 	PayWeekday       []float32 `col:"pay_weekday" width:"7"` // decayed counts, Monday first
-	PayMonthEnd      []float64 `col:"pay_month_end"`         // share on the last three or first two days of a month
+	PayMonthEnd      []float64 `col:"pay_month_end"`         // share of their sum on the last three or first two days of a month
 	DaysSincePayment []float64 `col:"days_since_payment"`    // -1: never paid
 
 	// Open times.

@@ -42,8 +42,9 @@ type Manifest struct {
 
 // parts are the files of an artefact and what each holds.
 type hazardPart struct {
-	Names []string
-	Coef  []float64
+	Names       []string
+	Coef, Usual []float64
+	Leave       []float64
 }
 
 type timingPart struct {
@@ -66,7 +67,7 @@ type keysPart struct {
 func (m *Model) encode() (map[string][]byte, error) {
 	state := m.Bandit.State()
 	parts := map[string]any{
-		"hazard.arrow":   &hazardPart{HazardNames[:], m.Hazard.Coef},
+		"hazard.arrow":   &hazardPart{HazardNames[:], m.Hazard.Coef, m.Usual.Coef, m.Leave.Rate},
 		"timing.arrow":   &timingPart{*m.Timing, m.Speeds, m.HalfLife, m.Flat, m.Weather, m.WeatherSectors},
 		"response.arrow": m.Response,
 		"bandit.arrow":   &state,
@@ -106,7 +107,8 @@ func decode(files map[string][]byte) (*Model, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	if !slices.Equal(hazard.Names, HazardNames[:]) || len(hazard.Coef) != HazardColumns {
+	if !slices.Equal(hazard.Names, HazardNames[:]) || len(hazard.Coef) != HazardColumns || len(hazard.Usual) != HazardColumns ||
+		len(hazard.Leave) != causes*leaveBins {
 		return nil, fmt.Errorf("hazard.arrow: columns are not those of this version: %w", ErrArtefact)
 	}
 	n := len(keys.Profiles)
@@ -121,7 +123,8 @@ func decode(files map[string][]byte) (*Model, error) {
 		return nil, fmt.Errorf("bandit.arrow: %w", err)
 	}
 	m := &Model{
-		Hazard: &Hazard{hazard.Coef}, Timing: &times.Model, Speeds: times.Speeds,
+		Hazard: &Hazard{hazard.Coef}, Usual: &Hazard{hazard.Usual}, Leave: &Leaving{hazard.Leave},
+		Timing: &times.Model, Speeds: times.Speeds,
 		HalfLife: times.HalfLife, Flat: times.Flat, Weather: times.Weather, WeatherSectors: times.Sectors,
 		Response: &resp, Bandit: pool, Profiles: keys.Profiles, Debtors: keys.Debtors,
 		Handles: keys.Handles, Decisions: keys.Decisions,

@@ -195,7 +195,7 @@ func edit(t *testing.T, dir, old, text string) {
 
 // Whatever a file holds, reading it ends in a value or in an error.
 func FuzzPart(f *testing.F) {
-	for _, part := range []any{&keysPart{Profiles: []string{"a"}, Handles: []uint64{1}}, &hazardPart{HazardNames[:], PriorHazard().Coef}} {
+	for _, part := range []any{&keysPart{Profiles: []string{"a"}, Handles: []uint64{1}}, &hazardPart{HazardNames[:], PriorHazard().Coef, PriorUsual().Coef, NewLeaving().Rate}} {
 		b, err := encodePart(part)
 		if err != nil {
 			f.Fatal(err)

@@ -1,8 +1,10 @@
 package models
 
 import (
+	"fmt"
 	"math"
 
+	"rappel/datasets/ledger"
 	"rappel/features"
 	"rappel/models/survival"
 )
@@ -11,55 +13,101 @@ import (
 // person-period data, in training from SQL and in serving from the account.
 type Period struct {
 	DPD           int        // days past due on that day
+	Age           int        // days since its issue
 	Weekday       int        // 0 = Monday
 	MonthEnd      bool       // last three or first two days of a month
 	LogAmount     float64    // natural logarithm of the amount in the creditor's currency
 	Since         [5]float64 // days since the last contact by channel; −1: none in 60 days
 	Opened        bool       // a person's open since the last contact
 	Tone          int        // tone of the last contact
-	PayShare      float64    // share of the debtor's payments on this weekday, shrunk to 1/7
+	Lift          float64    // how the debtor's payment runs favour this day: Runs.Lift
 	features.Past            // of the debtor, when the invoice was issued
 }
+
+// The upper ends of the bins of days: the last bin has none.
+var (
+	dpdEdges = [...]int{-31, -15, -8, -4, -2, -1, 0, 1, 3, 5, 7, 10, 14, 21, 30, 45, 60, 90, 120, 180}
+	ownEdges = [...]float64{-15, -7, -3, -1, 1, 3, 7, 15, 30} // days past due less the debtor's mean
+	ageEdges = [...]int{0, 1, 2, 4, 7, 10, 14, 21, 30, 45, 60, 90}
+)
 
 // The columns of the hazard's design.
 const (
 	colIntercept = iota
-	colDPD                     // 10 indicators, see dpdEdges
-	colOwn       = colDPD + 10 // 5 indicators of days past due against the debtor's own mean
-	colWeekday   = colOwn + 5
+	colDPD                                    // indicators of days past due
+	colOwn       = colDPD + len(dpdEdges) + 1 // of days past due against the debtor's own mean
+	colAge       = colOwn + len(ownEdges) + 1 // of days since issue
+	colWeekday   = colAge + len(ageEdges) + 1
 	colMonthEnd  = colWeekday + 7
 	colAmount    = colMonthEnd + 1
-	colContact   = colAmount + 1 // 5 kernels of days since contact
-	colOpened    = colContact + 5
+	colHat       = colAmount + 1  // hats in log amount, see hatOf
+	colContact   = colHat + hats  // 5 kernels of days since contact
+	colLetter    = colContact + 5 // a slow one: post takes its time
+	colOpened    = colLetter + 1
 	colFormal    = colOpened + 1
-	colPayShare  = colFormal + 1
-	colLateMean  = colPayShare + 1
-	colBefore    = colLateMean + 1
-	colReminded  = colBefore + 1
-	colNatural   = colReminded + 1
+	colLift      = colFormal + 1
+	colHistory   = colLift + 1 // 3 spells of the columns of the debtor's history
 
 	// HazardColumns is the width of the design.
-	HazardColumns = colNatural + 1
+	HazardColumns = colHistory + 3*historyColumns
 )
 
-// HazardNames names the columns of the design, in order.
-var HazardNames = [HazardColumns]string{
-	"intercept",
-	"dpd<-7", "dpd-7..-1", "dpd0", "dpd1..3", "dpd4..7", "dpd8..14", "dpd15..30", "dpd31..60", "dpd61..120", "dpd>120",
-	"own<-7", "own-7..-3", "own-3..3", "own3..10", "own>10",
-	"monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday",
-	"month_end", "log_amount",
-	"since_email", "since_sms", "since_whatsapp", "since_letter", "since_phone",
-	"opened", "formal", "pay_share", "late_mean", "paid_before", "paid_reminded", "natural",
+// The debtor's history counts apart before the due date, in the two weeks from
+// it on, and after.
+const (
+	histLate = iota
+	histBefore
+	histReminded
+	histNatural
+	historyColumns
+)
+
+func spellOf(dpd int) int {
+	switch {
+	case dpd < 0:
+		return 0
+	case dpd <= 14:
+		return 1
+	}
+	return 2
 }
 
-var (
-	dpdEdges = [9]int{-8, -1, 0, 3, 7, 14, 30, 60, 120} // upper ends
-	ownEdges = [4]float64{-7, -3, 3, 10}
-)
+// HazardNames names the columns of the design, in order.
+var HazardNames = func() (names [HazardColumns]string) {
+	put := func(from int, list ...string) { copy(names[from:], list) }
+	put(colIntercept, "intercept")
+	put(colDPD, bins("dpd", dpdEdges[:])...)
+	own := make([]int, len(ownEdges))
+	for k, v := range ownEdges {
+		own[k] = int(v)
+	}
+	put(colOwn, bins("own", own)...)
+	put(colAge, bins("age", ageEdges[:])...)
+	put(colWeekday, "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+	put(colMonthEnd, "month_end", "log_amount")
+	for k := range hats {
+		put(colHat+k, fmt.Sprintf("amount_%.0f", math.Exp(hatFirst+hatStep*float64(k))))
+	}
+	put(colContact, "since_email", "since_sms", "since_whatsapp", "since_letter", "since_phone", "letter_slow",
+		"opened", "formal", "pay_run")
+	for k, spell := range []string{"_early", "_due", "_late"} {
+		put(colHistory+k*historyColumns, "late_mean"+spell, "paid_before"+spell, "paid_reminded"+spell, "natural"+spell)
+	}
+	return names
+}()
 
-// contactDecay is how many days after a contact its push has fallen to 1/e.
-const contactDecay = 3
+// bins names the bins of a number of days by their upper ends.
+func bins(what string, edges []int) []string {
+	names := make([]string, 0, len(edges)+1)
+	for _, e := range edges {
+		names = append(names, fmt.Sprintf("%s..%d", what, e))
+	}
+	return append(names, fmt.Sprintf("%s>%d", what, edges[len(edges)-1]))
+}
+
+// contactDecay is how many days after a contact its push has fallen to 1/e;
+// letterDecay the same of the slow push of a letter.
+const contactDecay, letterDecay = 3, 20
 
 // Design stores the columns of p in dst, of length HazardColumns.
 func Design(dst []float64, p *Period) {
@@ -67,30 +115,45 @@ func Design(dst []float64, p *Period) {
 	dst[colIntercept] = 1
 	fixed(dst, p)
 	daily(p, func(j int, v float64) { dst[j] = v })
+	history((*[historyColumns]float64)(dst[colHistory+spellOf(p.DPD)*historyColumns:]), p)
 }
 
 // fixed stores what does not change from day to day.
 func fixed(dst []float64, p *Period) {
 	dst[colAmount] = p.LogAmount - 5
-	dst[colLateMean] = min(max(p.LateMean, -20), 60) / 10
-	dst[colBefore] = p.Before - 0.5
-	dst[colReminded] = p.Reminded - 0.3
-	dst[colNatural] = math.Log(min(max(p.Natural, 0.002), 0.5) / 0.05)
+	k, w := hatOf(p.LogAmount)
+	dst[colHat+k], dst[colHat+k+1] = 1-w, w
+}
+
+// history stores the columns of the debtor's history in dst.
+func history(dst *[historyColumns]float64, p *Period) {
+	dst[histLate] = min(max(p.LateMean, -20), 60) / 10
+	dst[histBefore] = p.Before - 0.5
+	dst[histReminded] = p.Reminded - 0.3
+	dst[histNatural] = math.Log(min(max(p.Natural, 0.002), 0.5) / 0.05)
+}
+
+// Hats are the basis of a broken line in the logarithm of the amount, with knots
+// at 10, 20, 40 … of the currency.
+const (
+	hats     = 12
+	hatFirst = math.Ln10
+	hatStep  = math.Ln2
+)
+
+// hatOf returns the knot at or below an amount, the last but one at most, and
+// the weight of the next.
+func hatOf(logAmount float64) (k int, w float64) {
+	x := min(max((logAmount-hatFirst)/hatStep, 0), hats-1)
+	k = min(int(x), hats-2)
+	return k, x - float64(k)
 }
 
 // daily calls set for each column that changes from day to day and is not zero.
 func daily(p *Period, set func(j int, v float64)) {
-	k := 0
-	for k < len(dpdEdges) && p.DPD > dpdEdges[k] {
-		k++
-	}
-	set(colDPD+k, 1)
-	own := float64(p.DPD) - p.LateMean
-	k = 0
-	for k < len(ownEdges) && own > ownEdges[k] {
-		k++
-	}
-	set(colOwn+k, 1)
+	set(colDPD+bin(p.DPD, dpdEdges[:]), 1)
+	set(colOwn+bin(float64(p.DPD)-p.LateMean, ownEdges[:]), 1)
+	set(colAge+bin(p.Age, ageEdges[:]), 1)
 	set(colWeekday+p.Weekday, 1)
 	if p.MonthEnd {
 		set(colMonthEnd, 1)
@@ -111,7 +174,22 @@ func daily(p *Period, set func(j int, v float64)) {
 			set(colFormal, latest)
 		}
 	}
-	set(colPayShare, min(math.Log(7*max(p.PayShare, 0.02)), 1.5))
+	if u := p.Since[letter]; u >= 0 {
+		set(colLetter, math.Exp(-u/letterDecay))
+	}
+	set(colLift, math.Log(p.Lift))
+}
+
+// letter is the index of letters among the channels.
+const letter = int(ledger.Letter)
+
+// bin is the index of the first edge that v does not exceed.
+func bin[T int | float64](v T, edges []T) int {
+	k := 0
+	for k < len(edges) && v > edges[k] {
+		k++
+	}
+	return k
 }
 
 // hazardPrior is what is believed of the coefficients before any data, with
@@ -123,8 +201,10 @@ func hazardPrior() (mean, precision []float64) {
 		precision[j] = 4
 	}
 	mean[colIntercept], precision[colIntercept] = -3.1, 1
-	copy(mean[colDPD:], []float64{-1.6, -0.5, 0.6, 0.3, 0.1, 0, -0.1, -0.3, -0.7, -1.2})
-	copy(mean[colOwn:], []float64{-0.5, -0.1, 0.4, 0.1, -0.2})
+	copy(mean[colDPD:], []float64{
+		-2, -1.8, -1.6, -0.9, -0.5, -0.2, 0.6, 0.5, 0.3, 0.1, 0.1, 0, 0, -0.1, -0.1, -0.3, -0.3, -0.7, -0.7, -1.2, -1.2,
+	})
+	copy(mean[colOwn:], []float64{-0.8, -0.5, -0.2, 0.2, 0.5, 0.3, 0.1, -0.1, -0.3, -0.3})
 	copy(mean[colWeekday:], []float64{0.15, 0.1, 0.1, 0.1, 0.1, -0.6, -0.9})
 	mean[colMonthEnd] = 0.15
 	// Whom a policy contacts are those who do not pay: from such data alone,
@@ -135,8 +215,11 @@ func hazardPrior() (mean, precision []float64) {
 	}
 	mean[colOpened], precision[colOpened] = 0.3, 500
 	precision[colFormal] = 500
-	mean[colPayShare], precision[colPayShare] = 0.5, 8
-	mean[colNatural], precision[colNatural] = 0.5, 8
+	mean[colLift], precision[colLift] = 0.9, 20
+	for k := range 3 {
+		j := colHistory + k*historyColumns + histNatural
+		mean[j], precision[j] = 0.5, 8
+	}
 	return mean, precision
 }
 
@@ -144,6 +227,13 @@ func hazardPrior() (mean, precision []float64) {
 // grouped Cox model (Prentice and Gloeckler 1978, doi:10.2307/2529588).
 type Hazard struct {
 	Coef []float64 // HazardColumns
+}
+
+// PriorUsual returns the hazard under usual contacts before any data.
+func PriorUsual() *Hazard {
+	h := PriorHazard()
+	clear(h.Coef[colContact : colFormal+1])
+	return h
 }
 
 // PriorHazard returns the hazard before any data.
@@ -154,36 +244,47 @@ func PriorHazard() *Hazard {
 
 // Day returns the probability of payment on the day of p, given none before.
 func (h *Hazard) Day(p *Period) float64 {
-	eta := h.static(p)
+	eta := h.static(p)[spellOf(p.DPD)]
 	daily(p, func(j int, v float64) { eta += v * h.Coef[j] })
 	return survival.CLogLog.Prob(eta)
 }
 
-func (h *Hazard) static(p *Period) float64 {
-	var x [HazardColumns]float64
-	fixed(x[:], p)
-	eta := h.Coef[colIntercept]
-	for _, j := range [...]int{colAmount, colLateMean, colBefore, colReminded, colNatural} {
-		eta += x[j] * h.Coef[j]
+// static is what does not change from day to day of the linear predictor, by
+// spell.
+func (h *Hazard) static(p *Period) (eta [3]float64) {
+	var x [historyColumns]float64
+	history(&x, p)
+	k, w := hatOf(p.LogAmount)
+	base := h.Coef[colIntercept] + h.Coef[colAmount]*(p.LogAmount-5) + h.Coef[colHat+k]*(1-w) + h.Coef[colHat+k+1]*w
+	for spell := range eta {
+		eta[spell] = base
+		for j, v := range x {
+			eta[spell] += v * h.Coef[colHistory+spell*historyColumns+j]
+		}
 	}
 	return eta
 }
 
-// SurvivalTo stores in dst the probability that the invoice is still unpaid at
-// the end of each coming day, dst[0] being the end of p's own day, if nobody
-// is contacted again. share holds the debtor's share of payments by weekday,
-// Monday first; monthEnd tells of a day so many days ahead. It does not
-// allocate.
-func (h *Hazard) SurvivalTo(dst []float64, p Period, share *[7]float64, monthEnd func(ahead int) bool) {
+// UnpaidTo stores in dst the probability that the invoice is still unpaid at
+// the end of each coming day, dst[0] being the end of p's own day, if nobody is
+// contacted again. An invoice that leaves, by the hazards of leave, stays unpaid
+// from then on: 1 − dst is the incidence of payment among competing events
+// (Aalen and Johansen 1978). runs are the debtor's, today is p's own day. It
+// does not allocate.
+func (h *Hazard) UnpaidTo(dst []float64, p Period, runs *Runs, today ledger.Day, leave *Leaving) {
 	base := h.static(&p)
-	alive := 1.0
+	open, unpaid := 1.0, 1.0
 	for t := range dst {
-		p.PayShare, p.MonthEnd = share[p.Weekday], monthEnd(t)
-		eta := base
+		p.MonthEnd = (today + ledger.Day(t)).MonthEnd()
+		p.Lift = runs.Lift(p.Weekday, p.MonthEnd)
+		eta := base[spellOf(p.DPD)]
 		daily(&p, func(j int, v float64) { eta += v * h.Coef[j] })
-		alive *= 1 - survival.CLogLog.Prob(eta)
-		dst[t] = alive
+		paid := survival.CLogLog.Prob(eta)
+		unpaid -= open * paid
+		open *= (1 - paid) * (1 - leave.Day(p.DPD))
+		dst[t] = max(unpaid, 0)
 		p.DPD++
+		p.Age++
 		p.Weekday = (p.Weekday + 1) % 7
 		for c := range p.Since {
 			if p.Since[c] >= 0 {

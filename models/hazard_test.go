@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"rappel/datasets/ledger"
 	"rappel/features"
 )
 
@@ -15,9 +16,11 @@ func anyDay(r *rapid.T) Period {
 	p := Period{
 		DPD: rapid.IntRange(-60, 400).Draw(r, "dpd"), Weekday: rapid.IntRange(0, 6).Draw(r, "weekday"), MonthEnd: rapid.Bool().Draw(r, "month end"),
 		LogAmount: rapid.Float64Range(0, 12).Draw(r, "amount"), Opened: rapid.Bool().Draw(r, "opened"), Tone: rapid.IntRange(-1, 2).Draw(r, "tone"),
-		PayShare: rapid.Float64Range(0, 1).Draw(r, "share"), Past: features.Past{LateMean: rapid.Float64Range(-30, 90).Draw(r, "late"),
-			Before: rapid.Float64Range(0, 1).Draw(r, "before"), Reminded: rapid.Float64Range(0, 1).Draw(r, "reminded"),
-			Natural: rapid.Float64Range(0, 1).Draw(r, "natural")},
+		Age: rapid.IntRange(0, 400).Draw(r, "age"), Lift: rapid.Float64Range(0.05, 8).Draw(r, "lift"), Past: features.Past{
+			LateMean: rapid.Float64Range(-30, 90).Draw(r, "late"),
+			Before:   rapid.Float64Range(0, 1).Draw(r, "before"), Reminded: rapid.Float64Range(0, 1).Draw(r, "reminded"),
+			Natural: rapid.Float64Range(0, 1).Draw(r, "natural"),
+		},
 	}
 	for c := range p.Since {
 		p.Since[c] = float64(rapid.IntRange(-1, 60).Draw(r, "since"))
@@ -40,12 +43,12 @@ func TestDesignIsWhatTheHazardReads(t *testing.T) {
 		if got := h.Day(&p); math.Abs(got-want) > 1e-12 {
 			r.Errorf("hazard %v, from the design %v", got, want)
 		}
-		for _, block := range [][2]int{{colDPD, colOwn}, {colOwn, colWeekday}, {colWeekday, colMonthEnd}} {
+		for _, block := range [][2]int{{colDPD, colOwn}, {colOwn, colAge}, {colAge, colWeekday}, {colWeekday, colMonthEnd}, {colHat, colContact}} {
 			sum := 0.0
 			for _, v := range x[block[0]:block[1]] {
 				sum += v
 			}
-			if sum != 1 {
+			if math.Abs(sum-1) > 1e-12 {
 				r.Errorf("%v: indicators %v", HazardNames[block[0]:block[1]], x[block[0]:block[1]])
 			}
 		}
@@ -65,16 +68,16 @@ func TestNamesMatchTheColumns(t *testing.T) {
 		p    Period
 		want []string
 	}{
-		{Period{DPD: -8, Weekday: 0, Since: never, LogAmount: 5}, []string{"dpd<-7", "monday"}},
-		{Period{DPD: -1, Weekday: 6, Since: never}, []string{"dpd-7..-1", "sunday"}},
-		{Period{DPD: 0, MonthEnd: true, Since: never}, []string{"dpd0", "month_end", "own-3..3"}},
-		{Period{DPD: 121, Since: never}, []string{"dpd>120", "own>10"}},
-		{Period{DPD: 30, Past: features.Past{LateMean: 35}, Since: [5]float64{-1, -1, -1, -1, 0}, Opened: true, Tone: 2}, []string{"dpd15..30", "own-7..-3", "since_phone", "opened", "formal"}},
+		{Period{DPD: -8, Lift: 1, Weekday: 0, Since: never, LogAmount: 5}, []string{"dpd..-8", "monday", "age..0"}},
+		{Period{DPD: -1, Lift: 1, Weekday: 6, Since: never, Age: 29}, []string{"dpd..-1", "sunday", "age..30"}},
+		{Period{DPD: 0, Lift: 1, MonthEnd: true, Since: never, LogAmount: math.Log(20)}, []string{"dpd..0", "month_end", "own..1", "amount_20"}},
+		{Period{DPD: 181, Lift: math.E, Since: never, Age: 200, Past: features.Past{Before: 1.5}}, []string{"dpd>180", "own>30", "age>90", "pay_run", "paid_before_late"}},
+		{Period{DPD: 30, Lift: 1, Past: features.Past{LateMean: 35}, Since: [5]float64{-1, -1, -1, -1, 0}, Opened: true, Tone: 2}, []string{"dpd..30", "own..-3", "since_phone", "opened", "formal"}},
 	} {
 		Design(x, &c.p)
 		for _, name := range c.want {
 			for j := range x {
-				if HazardNames[j] == name && x[j] != 1 {
+				if HazardNames[j] == name && math.Abs(x[j]-1) > 1e-12 {
 					t.Errorf("%+v: %s is %v, want 1", c.p, name, x[j])
 				}
 			}
@@ -88,26 +91,35 @@ func TestNamesMatchTheColumns(t *testing.T) {
 // never is no contact on any channel.
 var never = [5]float64{-1, -1, -1, -1, -1}
 
-func TestSurvivalIsTheProductOfDays(t *testing.T) {
-	h := PriorHazard()
+// Payment, leaving, and what stays open share what was open the day before.
+func TestUnpaidIsOneLessTheIncidence(t *testing.T) {
+	h, leave := PriorHazard(), NewLeaving()
 	var curve [40]float64
 	rapid.Check(t, func(r *rapid.T) {
 		p := anyDay(r)
-		share := [7]float64{0.1, 0.3, 0.1, 0.1, 0.2, 0.15, 0.05}
-		end := func(ahead int) bool { return ahead%9 == 4 }
-		h.SurvivalTo(curve[:], p, &share, end)
-		alive, last := 1.0, 1.0
+		today := ledger.Day(rapid.IntRange(18000, 21000).Draw(r, "today"))
+		p.Weekday = (int(today.Weekday()) + 6) % 7
+		for k := range leave.Rate {
+			leave.Rate[k] = rapid.Float64Range(0, 0.1).Draw(r, "rate")
+		}
+		runs := RunsOf(&[7]float64{2, 0, 5, 0, 1, 0, 0}, 2)
+		h.UnpaidTo(curve[:], p, &runs, today, leave)
+		open, paid, left, last := 1.0, 0.0, 0.0, 1.0
 		for k, got := range curve {
-			p.PayShare, p.MonthEnd = share[p.Weekday], end(k)
-			alive *= 1 - h.Day(&p)
-			if math.Abs(got-alive) > 1e-12 {
-				r.Fatalf("day %d: %v, product of days %v", k, got, alive)
+			p.MonthEnd = (today + ledger.Day(k)).MonthEnd()
+			p.Lift = runs.Lift(p.Weekday, p.MonthEnd)
+			pay := h.Day(&p)
+			paid += open * pay
+			left += open * (1 - pay) * leave.Day(p.DPD)
+			open *= (1 - pay) * (1 - leave.Day(p.DPD))
+			if math.Abs(open+paid+left-1) > 1e-12 || math.Abs(got-(1-paid)) > 1e-12 {
+				r.Fatalf("day %d: open %v, paid %v, left %v; unpaid %v", k, open, paid, left, got)
 			}
 			if got > last || got < 0 {
 				r.Fatalf("day %d: %v after %v", k, got, last)
 			}
 			last = got
-			p.DPD, p.Weekday = p.DPD+1, (p.Weekday+1)%7
+			p.DPD, p.Age, p.Weekday = p.DPD+1, p.Age+1, (p.Weekday+1)%7
 			for c := range p.Since {
 				if p.Since[c] >= 0 {
 					p.Since[c]++
@@ -117,35 +129,44 @@ func TestSurvivalIsTheProductOfDays(t *testing.T) {
 	})
 }
 
-func TestSurvivalDoesNotAllocate(t *testing.T) {
-	h := PriorHazard()
+func TestUnpaidDoesNotAllocate(t *testing.T) {
+	h, leave := PriorHazard(), NewLeaving()
 	curve := make([]float64, 29)
-	share := [7]float64{}
-	end := func(int) bool { return false }
-	if n := testing.AllocsPerRun(100, func() { h.SurvivalTo(curve, Period{Since: never}, &share, end) }); n != 0 {
-		t.Errorf("SurvivalTo allocates %v times per run", n)
+	var runs Runs
+	if n := testing.AllocsPerRun(100, func() { h.UnpaidTo(curve, Period{Since: never}, &runs, 20000, leave) }); n != 0 {
+		t.Errorf("UnpaidTo allocates %v times per run", n)
 	}
 }
 
 // simulate draws invoices that are paid by the hazard h, from ten days before
-// the due date on, and appends their days to rows.
+// the due date on, and appends their days to rows. One in three hundred leaves a
+// day, disputed.
 func simulate(rng *rand.Rand, h *Hazard, invoices int, rows *Periods) (lives []Life) {
 	for range invoices {
+		first := ledger.Day(20000 + rng.IntN(300))
 		p := Period{
-			DPD: -10, Weekday: rng.IntN(7), LogAmount: 3 + 4*rng.Float64(), PayShare: 1.0 / 7, Since: never, Tone: -1,
+			DPD: -10, Weekday: (int(first.Weekday()) + 6) % 7, LogAmount: 3 + 4*rng.Float64(), Since: never, Tone: -1,
 			Past: features.Past{LateMean: 30*rng.Float64() - 5, Before: rng.Float64(), Reminded: rng.Float64(), Natural: 0.2 * rng.Float64()},
 		}
-		life := Life{Start: p, Watched: 90}
-		for life.Days < 90 && !life.Paid {
+		life := Life{Start: p, Runs: Runs{1}, First: first}
+		for life.Days < 90 && life.End == StillOpen {
+			p.MonthEnd = (first + ledger.Day(life.Days)).MonthEnd()
+			p.Lift = life.Runs.Lift(p.Weekday, p.MonthEnd)
 			life.Days++
-			life.Paid = rng.Float64() < h.Day(&p)
-			y := float32(0)
-			if life.Paid {
-				y = 1
+			y, competing := float32(0), float32(0)
+			switch {
+			case rng.Float64() < h.Day(&p):
+				life.End, y = Paid, 1
+			case rng.Float64() < 1./300:
+				life.End, competing = Disputed, 1
 			}
-			rows.rows = append(rows.rows, y, 1, float32(p.DPD), float32(p.Weekday), 0, float32(p.LogAmount), -1, -1, -1, -1, -1, 0, -1,
-				float32(p.PayShare), float32(p.LateMean), float32(p.Before), float32(p.Reminded), float32(p.Natural))
-			p.DPD, p.Weekday = p.DPD+1, (p.Weekday+1)%7
+			month := float32(0)
+			if p.MonthEnd {
+				month = 1
+			}
+			rows.rows = append(rows.rows, y, 1, float32(p.DPD), float32(p.Weekday), month, float32(p.LogAmount), -1, -1, -1, -1, -1, 0, -1,
+				float32(p.Age), competing, float32(p.LateMean), float32(p.Before), float32(p.Reminded), float32(p.Natural), float32(p.Lift))
+			p.DPD, p.Age, p.Weekday = p.DPD+1, p.Age+1, (p.Weekday+1)%7
 		}
 		lives = append(lives, life)
 	}
@@ -157,7 +178,9 @@ func truth() *Hazard {
 	h := PriorHazard()
 	h.Coef[colWeekday+1] += 1.2 // Tuesdays
 	h.Coef[colAmount] -= 0.3
-	h.Coef[colBefore] += 1
+	for k := range 3 {
+		h.Coef[colHistory+k*historyColumns+histBefore] += 1
+	}
 	return h
 }
 
@@ -165,10 +188,11 @@ func TestHazardIsFound(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
 	var rows Periods
 	simulate(rng, truth(), 3000, &rows)
-	fit, err := FitHazard(&rows, PriorHazard(), PriorHazard())
-	if err != nil {
+	m := Prior()
+	if err := m.FitHazards(&rows, Prior()); err != nil {
 		t.Fatal(err)
 	}
+	fit := m.Hazard
 	var fresh Periods
 	simulate(rng, truth(), 200, &fresh)
 	worst, prior := 0.0, 0.0
@@ -178,7 +202,7 @@ func TestHazardIsFound(t *testing.T) {
 		worst += math.Abs(fit.Day(&p)-want) / float64(fresh.Len())
 		prior += math.Abs(PriorHazard().Day(&p)-want) / float64(fresh.Len())
 	}
-	// About 3,000 payments over forty columns.
+	// About 3,000 payments over ninety columns.
 	if worst > 0.01 || worst > prior/2 {
 		t.Errorf("mean error %v, of the prior %v", worst, prior)
 	}
@@ -196,43 +220,79 @@ func TestNothingPaidLeavesWhatWasBelieved(t *testing.T) {
 	}
 	h.Coef[colIntercept] = -40
 	simulate(rand.New(rand.NewPCG(1, 1)), h, 20, &rows)
-	start := truth()
-	fit, err := FitHazard(&rows, PriorHazard(), start)
-	if err != nil || fit != start {
-		t.Errorf("%v %v", fit, err)
+	m := Prior()
+	m.Hazard = truth()
+	want := m.Hazard
+	if err := m.FitHazards(&rows, Prior()); err != nil || m.Hazard != want {
+		t.Errorf("%v %v", m.Hazard, err)
+	}
+}
+
+// The cause-specific rates are found, bin by bin where the data say so.
+func TestLeavingIsFound(t *testing.T) {
+	rng := rand.New(rand.NewPCG(15, 16))
+	var rows Periods
+	simulate(rng, PriorHazard(), 4000, &rows)
+	l := FitLeaving(&rows)
+	for _, dpd := range []int{-9, 0, 5, 20, 50} {
+		if got := l.Day(dpd); math.Abs(got-1./300) > 0.0012 { // fifty events or so a bin: 14 %, and the prior
+			t.Errorf("%d days past due: %v, planted %v", dpd, got, 1./300)
+		}
+	}
+	if got := FitLeaving(&Periods{}).Day(3); got > 1e-3 {
+		t.Errorf("without rows: %v", got)
 	}
 }
 
 func TestEvaluate(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 14))
 	var rows Periods
+	simulate(rng, truth(), 1500, &rows)
+	past, leave := rows.Incidence(90), FitLeaving(&rows)
 	lives := simulate(rng, truth(), 1500, &rows)
-	good, poor := truth().Evaluate(lives, 28), &Hazard{Coef: make([]float64, HazardColumns)}
+	evaluate := func(h *Hazard, lives []Life) Score {
+		s, err := h.Evaluate(lives, leave, past, []int{14, 28})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	poor := &Hazard{Coef: make([]float64, HazardColumns)}
 	poor.Coef[colIntercept] = -6
-	bad := poor.Evaluate(lives, 28)
-	if good.Invoices != 1500 || good.Paid == 0 || good.Horizon != 28 {
+	good, bad := evaluate(truth(), lives), evaluate(poor, lives)
+	if good.Invoices != 1500 || good.Paid == 0 || len(good.At) != 2 || good.At[1].Days != 28 {
 		t.Errorf("%+v", good)
 	}
 	if good.Concordance < 0.6 || bad.Concordance > 0.55 {
 		t.Errorf("concordance %v of the truth, %v of a constant", good.Concordance, bad.Concordance)
 	}
-	if good.Brier >= good.BrierMean || good.Brier >= bad.Brier {
-		t.Errorf("Brier %v of the truth, %v of the mean, %v of a constant", good.Brier, good.BrierMean, bad.Brier)
-	}
-	if good.Calibration > 0.06 { // tenths of 150: 0.04 by chance
-		t.Errorf("the truth is off by %v", good.Calibration)
+	for k, m := range good.At {
+		if m.Brier >= m.KaplanMeier || m.Brier >= m.Constant || m.Brier >= bad.At[k].Brier {
+			t.Errorf("%d days: %+v; of a constant hazard %+v", m.Days, m, bad.At[k])
+		}
+		// Kaplan-Meier on as many invoices like these is hardly worse than the
+		// share itself, though it takes those that left for lost from sight.
+		if m.KaplanMeier < m.Constant-1e-9 || m.KaplanMeier > m.Constant*1.03 {
+			t.Errorf("%d days: %v of Kaplan-Meier, %v of the share", m.Days, m.KaplanMeier, m.Constant)
+		}
+		if m.Calibration > 0.06 || math.Abs(m.Told-m.Seen) > 0.04 { // tenths of 150: 0.04 by chance; all: 0.013
+			t.Errorf("the truth is off: %+v", m)
+		}
 	}
 	if good.MAE >= bad.MAE {
 		t.Errorf("days off: %v of the truth, %v of a constant", good.MAE, bad.MAE)
 	}
-	short := simulate(rng, truth(), 50, &rows)
-	for i := range short {
-		short[i].Watched = 27
+	// An invoice that was lost sight of on its first day adds nothing.
+	lost := make([]Life, 50)
+	for i := range lost {
+		lost[i] = lives[i]
+		lost[i].Days, lost[i].End = 1, StillOpen
 	}
-	if s := truth().Evaluate(append(short, lives...), 28); math.Abs(s.Brier-good.Brier) > 1e-12 {
-		t.Errorf("Brier %v with invoices that were not followed to the horizon, %v without", s.Brier, good.Brier)
+	with := evaluate(truth(), append(lost, lives...))
+	if d := with.At[1].Brier - good.At[1].Brier; math.Abs(d) > 0.002 {
+		t.Errorf("Brier %v with invoices that were not followed, %v without", with.At[1].Brier, good.At[1].Brier)
 	}
-	if got := truth().Evaluate(nil, 28); got != (Score{Horizon: 28}) {
+	if got := evaluate(truth(), nil); got.Invoices != 0 || got.At != nil {
 		t.Errorf("without invoices %+v", got)
 	}
 }

@@ -16,7 +16,9 @@ import (
 
 // Model is all that has been learnt, and all that a decision needs of it.
 type Model struct {
-	Hazard *Hazard
+	Hazard *Hazard  // of payment, if nobody contacts anew
+	Usual  *Hazard  // of payment, under the contacts that the creditor makes
+	Leave  *Leaving // of what keeps an invoice from being paid as usual
 	Timing *timing.Model
 	Speeds []timing.Speed // by channel
 	// HalfLife is that of openings, in days: the vectors that Timing is fitted to
@@ -118,6 +120,8 @@ func Prior() *Model {
 	opt := timing.DefaultOptions(0)
 	m := &Model{
 		Hazard:   PriorHazard(),
+		Usual:    PriorUsual(),
+		Leave:    NewLeaving(),
 		Timing:   timing.Prior(opt),
 		HalfLife: features.HalfLife,
 

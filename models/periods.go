@@ -14,69 +14,128 @@ import (
 )
 
 // periodColumns are the columns of the hazard relation that a Period is read
-// from, in the order of Periods.rows.
-var periodColumns = [...]string{
-	"y", "weight", "dpd", "weekday", "month_end", "log_amount",
-	"u_email", "u_sms", "u_whatsapp", "u_letter", "u_phone", "opened_since", "tone_last",
-	"pay_weekday_share", "days_late_mean", "share_paid_before_due", "share_paid_after_reminder", "natural_rate",
-}
+// from: the first of them as they are, in the order of Periods.rows, and those
+// of runColumns as the lift of the day.
+var (
+	periodColumns = [...]string{
+		"y", "weight", "dpd", "weekday", "month_end", "log_amount",
+		"u_email", "u_sms", "u_whatsapp", "u_letter", "u_phone", "opened_since", "tone_last",
+		"age", "competing", "days_late_mean", "share_paid_before_due", "share_paid_after_reminder", "natural_rate",
+	}
+	runColumns = [...]string{
+		"paid_monday", "paid_tuesday", "paid_wednesday", "paid_thursday", "paid_friday", "paid_saturday", "paid_sunday", "paid_month_end",
+	}
+)
+
+// periodWidth is the length of a row of Periods: periodColumns and the lift.
+const periodWidth = len(periodColumns) + 1
+
+// End is how a day ended for an invoice.
+type End uint8
+
+// What may come of an invoice on a day. Payment wins over the others.
+const (
+	StillOpen End = iota
+	Paid
+	Disputed
+	Planned // a payment plan was agreed
+	Handed  // to a collector or a court, or the debtor is insolvent
+	Ends
+)
 
 // Periods is person-period data in memory, compact: the design is spelt out
 // batch by batch as a fit passes over it.
 type Periods struct {
-	rows   []float32 // len(periodColumns) a row
+	rows   []float32 // periodWidth a row
 	sorted bool      // in the order that settle gives
 }
 
 // Len is the number of rows.
-func (p *Periods) Len() int { return len(p.rows) / len(periodColumns) }
+func (p *Periods) Len() int { return len(p.rows) / periodWidth }
 
 // Append adds the rows of a record batch of the hazard relation.
 func (p *Periods) Append(rec arrow.RecordBatch) error {
-	const width = len(periodColumns)
 	p.sorted = false
-	from := len(p.rows)
-	p.rows = append(p.rows, make([]float32, int(rec.NumRows())*width)...)
+	from, n := len(p.rows), int(rec.NumRows())
+	p.rows = append(p.rows, make([]float32, n*periodWidth)...)
 	for k, name := range periodColumns {
-		at := rec.Schema().FieldIndices(name)
-		if len(at) != 1 {
-			return fmt.Errorf("person-periods: no column %q", name)
+		err := numbers(rec, name, func(i int, v float64) { p.rows[from+i*periodWidth+k] = float32(v) })
+		if err != nil {
+			return err
 		}
-		switch col := rec.Column(at[0]).(type) {
-		case *array.Float64:
-			for i, v := range col.Values() {
-				p.rows[from+i*width+k] = float32(v)
-			}
-		case *array.Int32:
-			for i, v := range col.Values() {
-				p.rows[from+i*width+k] = float32(v)
-			}
-		default:
-			return fmt.Errorf("person-periods: column %q is %s", name, col.DataType())
-		}
+	}
+	runs, err := runsOf(rec)
+	if err != nil {
+		return err
+	}
+	for i := range n {
+		r := p.rows[from+i*periodWidth:][:periodWidth]
+		r[periodWidth-1] = float32(runs[i].Lift(int(r[3]), r[4] != 0))
 	}
 	return nil
 }
 
-// At returns row i: the period, whether it ended in payment, and its weight.
-func (p *Periods) At(i int) (q Period, paid bool, weight float64) {
-	r := p.rows[i*len(periodColumns):][:len(periodColumns)]
+// runsOf reads the payment runs of each row of the hazard relation.
+func runsOf(rec arrow.RecordBatch) ([]Runs, error) {
+	paid := make([][len(runColumns)]float64, rec.NumRows())
+	for k, name := range runColumns {
+		if err := numbers(rec, name, func(i int, v float64) { paid[i][k] = v }); err != nil {
+			return nil, err
+		}
+	}
+	runs := make([]Runs, len(paid))
+	for i := range paid {
+		runs[i] = RunsOf((*[7]float64)(paid[i][:]), paid[i][7])
+	}
+	return runs, nil
+}
+
+// numbers calls set with each value of a column.
+func numbers(rec arrow.RecordBatch, name string, set func(i int, v float64)) error {
+	at := rec.Schema().FieldIndices(name)
+	if len(at) != 1 {
+		return fmt.Errorf("person-periods: no column %q", name)
+	}
+	switch col := rec.Column(at[0]).(type) {
+	case *array.Float64:
+		for i, v := range col.Values() {
+			set(i, v)
+		}
+	case *array.Int32:
+		for i, v := range col.Values() {
+			set(i, float64(v))
+		}
+	default:
+		return fmt.Errorf("person-periods: column %q is %s", name, col.DataType())
+	}
+	return nil
+}
+
+// At returns row i: the period, how it ended, and its weight.
+func (p *Periods) At(i int) (q Period, end End, weight float64) {
+	r := p.rows[i*periodWidth:][:periodWidth]
 	q = Period{
 		DPD: int(r[2]), Weekday: int(r[3]), MonthEnd: r[4] != 0, LogAmount: float64(r[5]),
-		Opened: r[11] != 0, Tone: int(r[12]), PayShare: float64(r[13]),
-		Past: features.Past{LateMean: float64(r[14]), Before: float64(r[15]), Reminded: float64(r[16]), Natural: float64(r[17])},
+		Opened: r[11] != 0, Tone: int(r[12]), Age: int(r[13]), Lift: float64(r[19]),
+		Past: features.Past{LateMean: float64(r[15]), Before: float64(r[16]), Reminded: float64(r[17]), Natural: float64(r[18])},
 	}
 	for c := range q.Since {
 		q.Since[c] = float64(r[6+c])
 	}
-	return q, r[0] != 0, float64(r[1])
+	switch {
+	case r[0] != 0:
+		end = Paid
+	case r[14] != 0:
+		end = Paid + End(r[14])
+	}
+	return q, end, float64(r[1])
 }
 
 // settle puts the rows in an order that depends on what they hold and not on
 // how they came, so that sums over them are the same to the last bit: by hash,
 // then by content; rows that are alike may trade places.
 func (p *Periods) settle() {
-	const width = len(periodColumns)
+	const width = periodWidth
 	if p.sorted {
 		return
 	}
@@ -105,8 +164,12 @@ func (p *Periods) settle() {
 	p.rows, p.sorted = rows, true
 }
 
-// Pass yields the design in batches, in an order that is the rows' own.
-func (p *Periods) Pass(yield func(survival.Batch) error) error {
+// Pass yields the design and what was paid in batches, in an order that is the
+// rows' own.
+func (p *Periods) Pass(yield func(survival.Batch) error) error { return p.pass(Paid, yield) }
+
+// pass yields the design with end as the event.
+func (p *Periods) pass(event End, yield func(survival.Batch) error) error {
 	p.settle()
 	const size = 8192
 	b := survival.Batch{
@@ -115,10 +178,10 @@ func (p *Periods) Pass(yield func(survival.Batch) error) error {
 	for from := 0; from < p.Len(); from += size {
 		n := min(size, p.Len()-from)
 		for i := range n {
-			q, paid, w := p.At(from + i)
+			q, end, w := p.At(from + i)
 			Design(b.X[i*HazardColumns:][:HazardColumns], &q)
 			b.Y[i], b.W[i] = 0, w
-			if paid {
+			if end == event {
 				b.Y[i] = 1
 			}
 		}
@@ -128,4 +191,28 @@ func (p *Periods) Pass(yield func(survival.Batch) error) error {
 		}
 	}
 	return nil
+}
+
+// Incidence is the share of invoices paid by each day after issue, 0 the day of
+// issue itself, whatever is known of them: Kaplan-Meier on the rows that lie
+// within so many days.
+func (p *Periods) Incidence(days int) []float64 {
+	p.settle()
+	risk, paid := make([]float64, days), make([]float64, days)
+	for i := range p.Len() {
+		if q, end, w := p.At(i); q.Age >= 0 && q.Age < days {
+			risk[q.Age] += w
+			if end == Paid {
+				paid[q.Age] += w
+			}
+		}
+	}
+	curve, unpaid := make([]float64, days), 1.0
+	for t := range curve {
+		if risk[t] > 0 {
+			unpaid *= 1 - paid[t]/risk[t]
+		}
+		curve[t] = 1 - unpaid
+	}
+	return curve
 }

@@ -10,7 +10,7 @@ import (
 
 // Rows come from parallel readers in any order; a fit must not see it.
 func TestPeriodsOrder(t *testing.T) {
-	const width = len(periodColumns)
+	const width = periodWidth
 	rng := rand.New(rand.NewPCG(1, 1))
 	rows := make([][]float32, 3000)
 	for i := range rows {
@@ -19,6 +19,7 @@ func TestPeriodsOrder(t *testing.T) {
 			r[k] = float32(rng.IntN(4))
 		}
 		r[3] = float32(rng.IntN(7))
+		r[periodWidth-1] = 1
 		rows[i] = r
 		if i%3 == 2 {
 			rows[i] = rows[i-1] // rows that are alike

@@ -43,11 +43,30 @@ func (m *Model) Looks(dst *[timing.Hours]float32, s *features.Set, i, profile in
 		(*[timing.Days]float32)(s.OpenWeekday[i*timing.Days:]), profile)
 }
 
-// FitHazard estimates the pay hazard from person-periods, pulled towards base
-// with the ridge of the built-in prior; start is where it begins.
-func FitHazard(src survival.Source, base, start *Hazard) (*Hazard, error) {
+// FitHazards estimates from person-periods what becomes of invoices: the pay
+// hazard if nobody contacts, the one under the contacts that the creditor
+// usually makes, and the hazards of leaving. The first two are pulled towards
+// those of base with the ridge of the built-in prior, and begin where m stands.
+func (m *Model) FitHazards(rows *Periods, base *Model) error {
+	m.Leave = FitLeaving(rows)
+	var err error
+	if m.Hazard, err = fitHazard(rows, base.Hazard, m.Hazard, false); err != nil {
+		return err
+	}
+	m.Usual, err = fitHazard(rows, base.Usual, m.Usual, true)
+	return err
+}
+
+// fitHazard estimates one pay hazard; the usual one does not see the contacts,
+// so that it is what is paid given those that come.
+func fitHazard(rows *Periods, base, start *Hazard, usual bool) (*Hazard, error) {
 	_, ridge := hazardPrior()
-	fit, err := survival.FitHazard(src, HazardColumns, survival.HazardOptions{
+	if usual {
+		for j := colContact; j <= colFormal; j++ {
+			ridge[j] = blind
+		}
+	}
+	fit, err := survival.FitHazard(rows, HazardColumns, survival.HazardOptions{
 		Link: survival.CLogLog, Names: HazardNames[:], Ridge: ridge, Prior: base.Coef, Start: start.Coef, MaxIter: 25, Tol: 1e-5,
 	})
 	if errors.Is(err, survival.ErrNoEvents) {
@@ -56,5 +75,12 @@ func FitHazard(src survival.Source, base, start *Hazard) (*Hazard, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pay hazard: %w", err)
 	}
-	return &Hazard{Coef: fit.Coef}, nil
+	h := &Hazard{Coef: fit.Coef}
+	if usual {
+		clear(h.Coef[colContact : colFormal+1])
+	}
+	return h, nil
 }
+
+// blind is the ridge precision of a column that is not to be used.
+const blind = 1e12

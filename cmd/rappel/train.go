@@ -12,11 +12,12 @@ import (
 	"golang.org/x/term"
 
 	"rappel/engine"
+	"rappel/models"
 )
 
 // newTrainCommand returns `rappel train`: vectors and history to an artefact.
 func newTrainCommand() *cobra.Command {
-	var db, lake, out, from, to string
+	var db, lake, out, from, to, cut string
 	var asJSON bool
 	o := engine.DefaultTrainOptions()
 	c := &cobra.Command{
@@ -36,6 +37,14 @@ seed give the same bytes.`,
 				return err
 			}
 			if o.To, err = moment("--to", to); err != nil {
+				return err
+			}
+			for _, days := range o.Horizons {
+				if days < 1 || days > models.Longest {
+					return usage(fmt.Errorf("--horizon: %d is not between 1 and %d", days, models.Longest))
+				}
+			}
+			if o.Cut, err = moment("--holdout-from", cut); err != nil {
 				return err
 			}
 			if o.Holdout <= 0 || o.Holdout >= 1 {
@@ -69,7 +78,8 @@ seed give the same bytes.`,
 	f.StringVar(&to, "to", "", "end of the data window (default: now)")
 	f.Uint64Var(&o.Seed, "seed", o.Seed, "seed")
 	f.Float64Var(&o.Holdout, "holdout", o.Holdout, "share of the window, at its end, that the report is scored on")
-	f.IntVar(&o.Horizon, "horizon", o.Horizon, "days of the Brier score and the calibration")
+	f.StringVar(&cut, "holdout-from", "", "begin of the holdout, RFC 3339 or a date (instead of --holdout)")
+	f.IntSliceVar(&o.Horizons, "horizon", o.Horizons, "`days` after issue of the Brier score and the calibration; several by commas")
 	f.BoolVar(&asJSON, "json", false, "the report as JSON")
 	return c
 }
@@ -108,8 +118,10 @@ func printTraining(w io.Writer, r *engine.TrainReport, dir string) error {
 	fmt.Fprintf(t, "holdout\t%d invoices\t%d paid\n", s.Invoices, s.Paid)
 	fmt.Fprintf(t, "concordance\t%.4f\tof the expected day of payment\n", s.Concordance)
 	fmt.Fprintf(t, "days to payment, MAE\t%.2f\t%.2f for a constant\n", s.MAE, s.MAEMean)
-	fmt.Fprintf(t, "Brier at %d days\t%.4f\t%.4f for a constant\n", s.Horizon, s.Brier, s.BrierMean)
-	fmt.Fprintf(t, "calibration error\t%.4f\tmean over tenths\n", s.Calibration)
+	for _, m := range s.At {
+		fmt.Fprintf(t, "Brier at %d days\t%.4f\t%.4f for Kaplan-Meier, %.4f for a constant\n", m.Days, m.Brier, m.KaplanMeier, m.Constant)
+		fmt.Fprintf(t, "calibration error\t%.4f\tmean over tenths; paid %.4f, foretold %.4f\n", m.Calibration, m.Seen, m.Told)
+	}
 	if r.Machines.Opens > 0 {
 		fmt.Fprintf(t, "openings\t%d\t%.1f %% by machines, left out\n", r.Machines.Opens, 100*r.Machines.Share)
 	}

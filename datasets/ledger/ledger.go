@@ -120,6 +120,13 @@ func (d Day) In(loc *time.Location) time.Time {
 // Weekday returns the day of the week.
 func (d Day) Weekday() time.Weekday { return d.UTC().Weekday() }
 
+// MonthEnd tells whether d is one of the last three or first two days of a
+// month, as is_month_end of the feature pipeline does.
+func (d Day) MonthEnd() bool {
+	t := d.UTC()
+	return t.Day() <= 2 || t.AddDate(0, 0, 3).Month() != t.Month()
+}
+
 // String returns the ISO 8601 date.
 func (d Day) String() string { return d.UTC().Format(time.DateOnly) }
 

@@ -4,13 +4,16 @@
 --      who, clock, horizon
 -- out: see the file's SELECT. y is 1 on the day the invoice was paid in full,
 --      when it leaves; competing is 1 where a dispute and 2 where a plan opened
---      that day, when it leaves too (payment wins on the same day); a cancelled
+--      that day, and 3 where it was handed over (to a collector or a court, or the
+--      debtor is insolvent or blocked), when it leaves too (payment wins on the same day); a cancelled
 --      invoice leaves unseen. Days are
 --      those of the debtor's calendar from since to the day before until. weight: rows without
 --      an end are kept with probability keep, by a hash of invoice and day, and
 --      weigh 1/keep. u_*: days since the last contact on the channel before that
---      day, -1 for none in 60 days. pay_weekday_share is (n + 1) / (N + 7) of the
---      debtor's pay days. The history is past, that of the moment of issue.
+--      day, -1 for none in 60 days. age: days since issue. days: from first to last day in
+--      the window; ending: how the last ended, 1 paid, 1 + competing left, 0 open.
+--      With first_only, only the first day of each invoice. paid_*: the debtor's days
+--      with a payment, decayed, by weekday and at a month's end. The history is past, that of the moment of issue.
 -- Leak guard: a row knows only days before its own, and the vector at issue.
 WITH win AS (
     SELECT zid, min(day_at) AS from_day, max(day_at) AS to_day, any_value(keep) AS keep
@@ -19,25 +22,25 @@ WITH win AS (
     GROUP BY zid
 ), leave AS (
     SELECT iid,
-           min(CASE WHEN cases.kind = 'dispute' THEN day_number(timezone(moment.zone, opened_at)::DATE) END) AS dispute_day,
-           min(CASE WHEN cases.kind = 'payment_plan' THEN day_number(timezone(moment.zone, opened_at)::DATE) END) AS plan_day
+           min(day_number(timezone(moment.zone, opened_at)::DATE) * 4 + CASE cases.kind WHEN 'dispute' THEN 1 WHEN 'payment_plan' THEN 2 ELSE 3 END) AS leave
     FROM cases JOIN moment USING (creditor_id, debtor_id)
     JOIN bill ON bill.did = moment.did AND bill.issued = moment.upto
-    WHERE cases.kind IN ('dispute', 'payment_plan') AND (cases.invoice_id IS NULL OR cases.invoice_id = bill.invoice_id)
+    WHERE cases.kind IN ('dispute', 'payment_plan', 'insolvency', 'debt_mediation', 'legal', 'hold') AND (cases.invoice_id IS NULL OR cases.invoice_id = bill.invoice_id)
       AND us(opened_at) >= bill.issued AND us(opened_at) < (SELECT us(until) FROM horizon)
     GROUP BY iid
 ), spell AS (
-    SELECT past.creditor_id, past.debtor_id, bill.invoice_id, bill.did, due_day, cents, settled_day,
-           coalesce(CASE WHEN dispute_day <= coalesce(plan_day, dispute_day) THEN 1 WHEN plan_day IS NOT NULL THEN 2 END, 0) AS cause,
-           least(dispute_day, plan_day) AS leave_day,
+    SELECT past.creditor_id, past.debtor_id, bill.invoice_id, bill.did, due_day, issued_day, cents, settled_day,
+           coalesce(leave % 4, 0) AS cause, leave // 4 AS leave_day,
            greatest(issued_day, from_day) AS first_day,
-           least(to_day - 1, settled_day, least(dispute_day, plan_day), utc_day(cancelled) - 1) AS last_day,
-           days_late_mean, share_paid_before_due, share_paid_after_reminder, natural_rate, invoices_paid, keep
+           least(to_day - 1, settled_day, leave // 4, utc_day(cancelled) - 1) AS last_day,
+           days_late_mean, share_paid_before_due, share_paid_after_reminder, natural_rate, invoices_paid,
+           hash(bill.invoice_id) AS iid_hash, keep, CASE WHEN first_only THEN greatest(issued_day, from_day) END AS only_day
     FROM bill JOIN past USING (iid) LEFT JOIN leave USING (iid)
-    JOIN who ON who.did = bill.did JOIN win USING (zid)
+    JOIN who ON who.did = bill.did JOIN win USING (zid), (SELECT first_only FROM horizon)
 ), piece AS (
     SELECT spell.*, email, sms, whatsapp, letter, phone, tone, contacted, opened, paid_on,
-           unnest(range(greatest(first_day, stretch.from_day), least(last_day, stretch.to_day) + 1))::INTEGER AS day
+           unnest(list_filter(range(greatest(first_day, stretch.from_day), least(last_day, stretch.to_day, only_day) + 1),
+               lambda d: d IS NOT DISTINCT FROM settled_day OR d IS NOT DISTINCT FROM leave_day OR hash(iid_hash, d) % 1048576 < keep * 1048576))::INTEGER AS day
     FROM spell JOIN stretch ON stretch.did = spell.did
      AND stretch.from_day <= last_day AND coalesce(stretch.to_day, last_day) >= first_day
 ), row AS (
@@ -46,6 +49,8 @@ WITH win AS (
     FROM piece
 )
 SELECT creditor_id, debtor_id, invoice_id, date_of(day) AS day,
+       (last_day - first_day + 1)::INTEGER AS days,
+       (CASE WHEN last_day = settled_day THEN 1 WHEN last_day = leave_day THEN 1 + cause ELSE 0 END)::INTEGER AS ending,
        y::DOUBLE AS y, competing::INTEGER AS competing,
        CASE WHEN y = 1 OR competing > 0 THEN 1 ELSE 1 / keep END::DOUBLE AS weight,
        (day - due_day)::DOUBLE AS dpd, weekday(day)::DOUBLE AS weekday,
@@ -53,7 +58,10 @@ SELECT creditor_id, debtor_id, invoice_id, date_of(day) AS day,
        since(day, email) AS u_email, since(day, sms) AS u_sms, since(day, whatsapp) AS u_whatsapp,
        since(day, letter) AS u_letter, since(day, phone) AS u_phone,
        coalesce(opened >= contacted, false)::DOUBLE AS opened_since, coalesce(tone, -1)::DOUBLE AS tone_last,
-       ((paid_on[weekday(day) + 1] + 1) / (list_sum(paid_on) + 7))::DOUBLE AS pay_weekday_share,
+       (day - issued_day)::DOUBLE AS age,
+       paid_then(paid_on[1], day) AS paid_monday, paid_then(paid_on[2], day) AS paid_tuesday,
+       paid_then(paid_on[3], day) AS paid_wednesday, paid_then(paid_on[4], day) AS paid_thursday,
+       paid_then(paid_on[5], day) AS paid_friday, paid_then(paid_on[6], day) AS paid_saturday,
+       paid_then(paid_on[7], day) AS paid_sunday, paid_then(paid_on[8], day) AS paid_month_end,
        days_late_mean, share_paid_before_due, share_paid_after_reminder, natural_rate, invoices_paid
 FROM row
-WHERE y = 1 OR competing > 0 OR hash(invoice_id, day) % 1048576 < keep * 1048576

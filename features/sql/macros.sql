@@ -36,6 +36,10 @@ CREATE OR REPLACE TEMP MACRO decay(age_days) AS
 CREATE OR REPLACE TEMP MACRO look_half_life() AS 180.0;
 CREATE OR REPLACE TEMP MACRO look_decay(age_days) AS
     round(pow(2.0, 30 - age_days / look_half_life()))::BIGINT;
+-- The same weight apart from a factor that all of a sum share, and that factor on
+-- the day of asking: so a running sum need not be made anew every day.
+CREATE OR REPLACE TEMP MACRO growth(day) AS pow(2.0, (day - 20000) / 180.0);
+CREATE OR REPLACE TEMP MACRO paid_then(grown, day) AS (coalesce(grown, 0) / growth(day))::DOUBLE;
 CREATE OR REPLACE TEMP MACRO from_weight(w) AS coalesce(w, 0)::DOUBLE / 1073741824.0;
 
 -- Lists, in the fixed order of channels, weekdays, methods and parts of the day.

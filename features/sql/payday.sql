@@ -1,7 +1,7 @@
 -- payday: on which days a debtor pays, and how.
 -- in:  moment, receipt
 -- out: per pid: pay_weekday_0 to _6 (decayed days with a payment, Monday first,
---      2^-30), pay_month_end (share of those days among the last three or first
+--      2^-30), pay_month_end (share of that weight on the last three or first
 --      two of a month), last_pay_day, payments, payments_0 to _5 (by method), and
 --      late_0 to _5 (mean days late by method)
 -- Leak guard: paid <= upto, and the due date of an invoice known <= upto.
@@ -17,7 +17,7 @@ WITH own AS (
            sum(w) FILTER (weekday = 4) AS pay_weekday_4,
            sum(w) FILTER (weekday = 5) AS pay_weekday_5,
            sum(w) FILTER (weekday = 6) AS pay_weekday_6,
-           count(*) FILTER (is_month_end(paid_day)) / count(*) AS pay_month_end, max(paid_day) AS last_pay_day
+           (sum(w) FILTER (is_month_end(paid_day)))::DOUBLE / sum(w) AS pay_month_end, max(paid_day) AS last_pay_day
     FROM (SELECT pid, paid_day, weekday(paid_day) AS weekday, decay(min(today) - paid_day) AS w FROM own GROUP BY pid, paid_day)
     GROUP BY pid
 ), methods AS (

@@ -4,8 +4,8 @@
 -- out: did, from_day, to_day (both included; to_day NULL: lasts), email, sms,
 --      whatsapp, letter, phone (day of the last contact, or NULL), tone (of the
 --      last contact, or NULL), contacted, opened (day of the last contact, and
---      of the last human open, or NULL), paid_on INTEGER[7] (pay days so far by
---      weekday, Monday first)
+--      of the last human open, or NULL), paid_on DOUBLE[8] (pay days so far by
+--      weekday, Monday first, and those at a month's end; each of growth, or NULL)
 -- Leak guard: a stretch that begins on a day knows only days before it.
 WITH contact AS (
     SELECT did, sent_day AS day, list(ch) AS channels, max(sent * 4 + tone) % 4 AS tone FROM sent GROUP BY did, sent_day
@@ -31,9 +31,10 @@ SELECT did, day + 1 AS from_day, lead(day) OVER w AS to_day,
        last_value(tone IGNORE NULLS) OVER w AS tone,
        max(day) FILTER (channels IS NOT NULL) OVER w AS contacted,
        max(day) FILTER (looked) OVER w AS opened,
-       [count(*) FILTER (paid AND weekday(day) = 0) OVER w, count(*) FILTER (paid AND weekday(day) = 1) OVER w,
-        count(*) FILTER (paid AND weekday(day) = 2) OVER w, count(*) FILTER (paid AND weekday(day) = 3) OVER w,
-        count(*) FILTER (paid AND weekday(day) = 4) OVER w, count(*) FILTER (paid AND weekday(day) = 5) OVER w,
-        count(*) FILTER (paid AND weekday(day) = 6) OVER w]::INTEGER[7] AS paid_on
+       [sum(growth(day)) FILTER (paid AND weekday(day) = 0) OVER w, sum(growth(day)) FILTER (paid AND weekday(day) = 1) OVER w,
+        sum(growth(day)) FILTER (paid AND weekday(day) = 2) OVER w, sum(growth(day)) FILTER (paid AND weekday(day) = 3) OVER w,
+        sum(growth(day)) FILTER (paid AND weekday(day) = 4) OVER w, sum(growth(day)) FILTER (paid AND weekday(day) = 5) OVER w,
+        sum(growth(day)) FILTER (paid AND weekday(day) = 6) OVER w,
+        sum(growth(day)) FILTER (paid AND is_month_end(day)) OVER w]::DOUBLE[8] AS paid_on
 FROM days
 WINDOW w AS (PARTITION BY did ORDER BY day)
