@@ -96,7 +96,7 @@ func (s *sight) look(a *account, at int64, zone func(string) *time.Location, fal
 		cents := v.openAt(at)
 		s.euro += float64(cents) / 100
 		if !waiting && !blocked && !explained {
-			s.unpaid = append(s.unpaid, claim{v.id, cents, v.due})
+			s.unpaid = append(s.unpaid, claim{v.id, cents, v.due, ledger.DayOf(time.Unix(v.issued, 0), s.loc)})
 		}
 	}
 	if n > 0 {
