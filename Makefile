@@ -78,6 +78,13 @@ bench-survival: need-build ## survival estimators beside R (needs R with surviva
 bench-year: build ## a year of a synthetic creditor over HTTP against the fixed ladder, three seeds
 	./$(BIN) simulate --policy fixed,simple,oracle,rappel --debtors 300 --weeks 52 --seeds 3
 
+.PHONY: vendor-console
+vendor-console: ## fetch and build what the console's pages and tests load, by the lock file (needs npm); the result is committed
+	cd api/console/web && npm ci --no-audit --no-fund && npm run --silent build
+	cp api/console/web/node_modules/echarts/LICENSE api/console/static/echarts.LICENSE
+	cp api/console/web/node_modules/echarts/NOTICE api/console/static/echarts.NOTICE
+	cp api/console/web/node_modules/axe-core/axe.min.js api/testdata/axe.min.js
+
 .PHONY: fuzz
 fuzz: need-build ## every decoder for FUZZTIME (default 60s) each
 	@set -e; for pkg in $$(go list ./...); do \

@@ -29,6 +29,7 @@ type Config struct {
 	// did not arrive; after the last it is a dead letter.
 	HookWaits   []time.Duration
 	PublicHooks bool // messages go to public addresses only
+	Console     console.Config
 }
 
 // DefaultConfig returns the settings used where nothing is said.
@@ -73,7 +74,9 @@ func (s *Server) routes() {
 	e.GET("/openapi.yaml", s.openapi)
 	e.GET("/docs", s.docs)
 
-	pages := echo.WrapHandler(console.New(s.engine, s.now, s.log))
+	cfg := s.cfg
+	cfg.Console.KeyRevoked = s.ring.empty
+	pages := echo.WrapHandler(console.New(s.engine, cfg.Console, s.now, s.log))
 	e.GET("/console", pages)
 	e.GET("/console/*", pages)
 	e.POST("/console/*", pages)

@@ -52,6 +52,8 @@ type Engine struct {
 	mu       sync.RWMutex
 	books    map[string]*book
 	champion champion
+
+	overviews overviews
 }
 
 // champion is the model that new books start from.
@@ -63,6 +65,7 @@ type champion struct {
 // book is one creditor's debtors and what has been learnt of them.
 type book struct {
 	id       string
+	zone     func(name string) *time.Location
 	creditor atomic.Pointer[Creditor]
 	location atomic.Pointer[time.Location]
 	learned  atomic.Pointer[learned]
@@ -72,6 +75,9 @@ type book struct {
 	dirty    map[string]struct{} // debtors with events since their vector was computed
 	logged   map[string]*logged  // decisions to contact, by id, whose reward may still change
 	plans    map[string]planned  // by debtor: the contact that was last decided
+	// proposals are the same contacts with what people see of them.
+	proposals map[string]proposal
+	owing     owing
 
 	alerts []*filed // by opening
 
@@ -154,8 +160,8 @@ func New(ctx context.Context, st *store.Store, opt Options) (*Engine, error) {
 
 func (e *Engine) newBook(c *Creditor) *book {
 	b := &book{
-		id: c.ID, accounts: map[string]*account{}, dirty: map[string]struct{}{},
-		logged: map[string]*logged{}, plans: map[string]planned{},
+		id: c.ID, zone: e.zone, accounts: map[string]*account{}, dirty: map[string]struct{}{},
+		logged: map[string]*logged{}, plans: map[string]planned{}, proposals: map[string]proposal{},
 	}
 	b.creditor.Store(c)
 	b.location.Store(e.zone(c.Timezone))
@@ -577,6 +583,7 @@ func (b *book) full(c *Creditor, day ledger.Day, debtor string) (full [ledger.Ch
 func (b *book) remember(d *Decision, row *ledger.Decision, s *scratch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.propose(d, "proposed")
 	if d.Action != ActionContact {
 		delete(b.plans, d.Debtor)
 		return

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -116,6 +115,7 @@ type Review struct {
 	SendAt  time.Time
 	Note    string
 	Actor   string
+	AsOf    time.Time // when it was said; zero: the engine's clock
 }
 
 // statusOf maps a verdict to the decision's status.
@@ -134,7 +134,7 @@ func (e *Engine) Review(ctx context.Context, creditor, id string, r Review) (*Re
 	if row.Status != "proposed" && row.Status != statusOf[r.Verdict] {
 		return nil, fmt.Errorf("decision %s is %s: %w", id, row.Status, ledger.ErrConflict)
 	}
-	review := ledger.Review{At: e.opt.Now().UTC(), Verdict: r.Verdict, Note: r.Note, Actor: r.Actor}
+	review := ledger.Review{At: e.now(r.AsOf), Verdict: r.Verdict, Note: r.Note, Actor: r.Actor}
 	if r.Verdict == "override" {
 		if r.Channel == "" && r.SendAt.IsZero() {
 			return nil, &FieldError{"/channel", "an override names a channel, send_at, or both"}
@@ -153,6 +153,9 @@ func (e *Engine) Review(ctx context.Context, creditor, id string, r Review) (*Re
 	}
 	if err := e.store.PutReview(ctx, row.Creditor, id, statusOf[r.Verdict], review); err != nil {
 		return nil, fmt.Errorf("review %s: %w", id, err)
+	}
+	if b, err := e.book(row.Creditor); err == nil {
+		b.reviewed(row.Debtor, id, statusOf[r.Verdict], &review)
 	}
 	if err := e.store.Audit(ctx, row.Creditor, r.Actor, r.Verdict, id, r.Note); err != nil {
 		return nil, err
@@ -179,6 +182,7 @@ type Profile struct {
 	Method    string           `json:"usual_method"`
 	PayDays   [7]float64       `json:"pay_weekday"` // share of payments, Monday first
 	Survival  []float64        `json:"survival"`    // P(unpaid) at the end of each coming day, without contact
+	Hastened  *Hastened        `json:"hastened,omitempty"`
 	Timeline  []Happening      `json:"timeline"`
 	Alerts    []Alert          `json:"alerts"` // its own and those of its groups, whatever their status
 }
@@ -188,6 +192,7 @@ type OpenTimes struct {
 	Availability []float64 `json:"availability"` // hazard of noticing per hour, borrowed from the profile where little is known
 	Opens        []float64 `json:"opens"`        // what was seen, decayed
 	Exposure     []float64 `json:"exposure"`     // hours at which something lay unread, decayed
+	Known        []float64 `json:"known"`        // share of availability that rests on this debtor's own opens; the rest is borrowed
 }
 
 // ChannelProfile is how the debtor responds on one channel.
@@ -200,16 +205,6 @@ type ChannelProfile struct {
 	Response  float64 `json:"response"` // P(a contact moves the debtor to pay), pooled
 	SD        float64 `json:"response_sd"`
 	Silent    int     `json:"silent_run"`
-}
-
-// Happening is one point of the timeline.
-type Happening struct {
-	At      time.Time `json:"at"`
-	Kind    string    `json:"kind"`
-	ID      string    `json:"id,omitempty"`
-	Channel string    `json:"channel,omitempty"`
-	Amount  float64   `json:"amount,omitempty"`
-	Detail  string    `json:"detail,omitempty"`
 }
 
 // Debtor returns the profile of a debtor as of a moment.
@@ -248,34 +243,24 @@ func (e *Engine) Debtor(ctx context.Context, key ledger.Key, asOf time.Time) (*P
 	}
 	s.baseline(q, &v)
 	p.Survival = slices.Clone(s.surv[:])
+	if p.Hastened = s.hasten(q); p.Hastened != nil {
+		copy(p.Survival, s.surv[:]) // of the same claims
+	}
+	var known [timing.Hours]float64
+	l.model.Timing.Known(&known, h.opens, h.exposure, h.profile)
 	l.availability(&s.avail, h)
-	p.OpenTimes = OpenTimes{Availability: slices.Clone(s.avail[:]), Opens: widen(h.opens), Exposure: widen(h.exposure)}
+	p.OpenTimes = OpenTimes{
+		Availability: slices.Clone(s.avail[:]), Opens: widen(h.opens), Exposure: widen(h.exposure), Known: known[:],
+	}
 	for c := range ledger.Channel(ledger.Channels) {
 		p.Channels = append(p.Channels, ChannelProfile{
 			Channel: c.String(), Reachable: f.reachable[c], Consent: f.consented[c], Sends: int(h.sends[c]),
 			Answered: int(h.answers[c]), Response: h.rho[c], SD: h.rhoSD[c], Silent: f.silent[c],
 		})
 	}
-	b.mu.RLock()
-	p.Timeline = b.accounts[key.Debtor].timeline(at.Unix(), f.loc)
-	b.mu.RUnlock()
-	decisions, err := e.store.Decisions(ctx, key, 200)
-	if err != nil {
-		return nil, fmt.Errorf("decisions of %s: %w", key.Debtor, err)
+	if p.Timeline, err = e.story(ctx, b, key, at, f.loc); err != nil {
+		return nil, err
 	}
-	for _, d := range decisions {
-		if d.DecidedAt.After(at) {
-			continue
-		}
-		var answer Decision
-		if err := json.Unmarshal(d.Answer, &answer); err != nil {
-			return nil, fmt.Errorf("decision %s: %w", d.ID, err)
-		}
-		p.Timeline = append(p.Timeline, Happening{
-			At: d.DecidedAt.In(f.loc), Kind: "decision." + d.Action, ID: d.ID, Channel: answer.Channel, Detail: answer.HoldReason,
-		})
-	}
-	slices.SortStableFunc(p.Timeline, func(a, b Happening) int { return b.At.Compare(a.At) })
 	return p, nil
 }
 
@@ -287,47 +272,6 @@ func widen(v *[timing.Hours]float32) []float64 {
 		}
 	}
 	return out
-}
-
-// timeline lists what happened by a moment.
-func (a *account) timeline(at int64, loc *time.Location) []Happening {
-	list := []Happening{}
-	add := func(when int64, h Happening) {
-		if when != 0 && when <= at {
-			h.At = time.Unix(when, 0).In(loc)
-			list = append(list, h)
-		}
-	}
-	for i := range a.invoices {
-		v := &a.invoices[i]
-		add(v.issued, Happening{Kind: "invoice.issued", ID: v.id, Amount: float64(v.cents) / 100, Detail: v.due.String()})
-		add(v.cancelled, Happening{Kind: "invoice.cancelled", ID: v.id})
-		for _, p := range v.pays {
-			add(p.at, Happening{Kind: "payment.received", ID: v.id, Amount: float64(p.cents) / 100, Detail: p.method})
-		}
-	}
-	for i := range a.contacts {
-		c := &a.contacts[i]
-		add(c.at, Happening{Kind: "contact.sent", ID: c.id, Channel: c.channel.String(), Detail: c.tone.String()})
-	}
-	for i := range a.signs {
-		s := &a.signs[i]
-		h := Happening{Kind: "sign." + signNames[s.kind], ID: s.contact}
-		if s.channel >= 0 {
-			h.Channel = ledger.Channel(s.channel).String()
-		}
-		add(s.at, h)
-	}
-	for i := range a.cases {
-		c := &a.cases[i]
-		add(unixOf(c.OpenedAt), Happening{Kind: "case.opened", ID: c.ID, Detail: c.Kind})
-		add(unixOf(c.ClosedAt), Happening{Kind: "case.closed", ID: c.ID, Detail: c.Outcome})
-	}
-	for i := range a.ratings {
-		r := &a.ratings[i]
-		add(r.ObservedAt.Unix(), Happening{Kind: "rating.changed", ID: r.Provider, Amount: r.Score})
-	}
-	return list
 }
 
 // Erase removes everything of a debtor: from the file, the accounts and what
@@ -353,6 +297,7 @@ func (e *Engine) Erase(ctx context.Context, key ledger.Key, actor string) error 
 	delete(b.dirty, key.Debtor)
 	delete(b.plans, key.Debtor)
 	b.forgetAlerts(key.Debtor)
+	delete(b.proposals, key.Debtor)
 	for id, l := range b.logged {
 		if l.debtor == key.Debtor {
 			delete(b.logged, id)

@@ -35,7 +35,7 @@ func (e *Engine) resume(ctx context.Context, b *book) error {
 		return err
 	}
 	since := at.AddDate(0, 0, -rewardHorizon-14)
-	return e.store.Contacting(ctx, b.id, since, func(d ledger.Decision, final bool) error {
+	if err := e.store.Contacting(ctx, b.id, since, func(d ledger.Decision, final bool) error {
 		if len(d.Vector) == models.Effects+rewardHorizon {
 			l := loggedOf(&d)
 			l.done = final
@@ -49,7 +49,10 @@ func (e *Engine) resume(ctx context.Context, b *book) error {
 		}
 		b.plans[d.Debtor] = planned{ledger.DayOf(d.SendAt, loc), d.Channel}
 		return nil
-	})
+	}); err != nil {
+		return err
+	}
+	return e.resumeProposals(ctx, b)
 }
 
 // refresh returns the vectors of a book as of a moment, and how many were

@@ -178,6 +178,9 @@ func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *Tra
 		r.Manifest.Metrics[fmt.Sprintf("brier_%dd", s.Days)] = s.Brier
 		r.Manifest.Metrics[fmt.Sprintf("calibration_%dd", s.Days)] = s.Calibration
 	}
+	if len(r.Score.At) > 0 {
+		r.Manifest.Tenths = r.Score.At[0].Tenths
+	}
 	return m, r, nil
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -10,11 +11,11 @@ import (
 	"rappel/datasets/store"
 )
 
-// A person who may sign in to the console, and one who has.
-type (
-	User    = store.User
-	Session = store.Session
-)
+// User is a person who may sign in to the console.
+type User = store.User
+
+// Session is a person who has signed in.
+type Session = store.Session
 
 // Errors of users and of signing in.
 var (
@@ -69,8 +70,11 @@ func (e *Engine) Session(ctx context.Context, token string) (Session, error) {
 // SignOut ends the session of a token.
 func (e *Engine) SignOut(ctx context.Context, token string) error {
 	x, err := e.store.Session(ctx, token)
-	if err != nil {
+	if errors.Is(err, ledger.ErrNotFound) {
 		return nil // it has ended already
+	}
+	if err != nil {
+		return err
 	}
 	if err := e.store.EndSession(ctx, token); err != nil {
 		return err

@@ -297,6 +297,16 @@ func (s *Set) index(n int) {
 	}
 }
 
+// Numbers calls yield with each column of one number a row, in order.
+func (s *Set) Numbers(yield func(name string, values []float64)) {
+	v := reflect.ValueOf(s).Elem()
+	for _, c := range columns {
+		if values, ok := reflect.TypeAssert[[]float64](v.Field(c.index)); ok {
+			yield(c.name, values)
+		}
+	}
+}
+
 // Len returns the number of vectors.
 func (s *Set) Len() int { return len(s.AsOf) }
 

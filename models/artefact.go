@@ -37,6 +37,7 @@ type Manifest struct {
 	Seed       uint64             `json:"seed"`
 	Parameters map[string]float64 `json:"parameters"`
 	Metrics    map[string]float64 `json:"metrics"`
+	Tenths     []Tenth            `json:"calibration,omitempty"` // of the holdout, at the first horizon
 	Files      map[string]string  `json:"files"` // SHA-256 by name
 }
 

@@ -106,6 +106,14 @@ type Mark struct {
 	KaplanMeier float64 `json:"brier_kaplan_meier"` // of Kaplan-Meier on what the hazard was fitted to
 	Constant    float64 `json:"brier_constant"`     // of Seen itself
 	Calibration float64 `json:"calibration"`        // mean distance of foretold and seen shares, over tenths
+	Tenths      []Tenth `json:"tenths"`
+}
+
+// Tenth is a tenth of a holdout, by what was foretold of it.
+type Tenth struct {
+	Told float64 `json:"told"` // mean foretold share paid
+	Came float64 `json:"came"` // share that was paid
+	N    int     `json:"n"`
 }
 
 // Longest is how many days after issue a payment is looked for.
@@ -197,6 +205,9 @@ func mark(d *survival.Data, g *survival.Censoring, told, past []float64, days in
 		return m, err
 	}
 	m.Told, m.Seen, m.Calibration = stat.Mean(told, nil), all[0].Observed, survival.CalibrationError(tenths)
+	for _, x := range tenths {
+		m.Tenths = append(m.Tenths, Tenth{x.Predicted, x.Observed, x.N})
+	}
 	m.Brier = brier(func(i int) float64 { return told[i] })
 	m.KaplanMeier = brier(func(int) float64 { return past[days-1] })
 	m.Constant = brier(func(int) float64 { return m.Seen })

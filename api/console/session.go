@@ -1,108 +1,133 @@
 package console
 
 import (
+	"context"
 	"crypto/rand"
+	"crypto/subtle"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"rappel/engine"
 )
 
 const (
-	cookieName  = "rappel_session"
-	sessionLife = 12 * time.Hour
-	maxForm     = 4096
+	sessionCookie = "rappel_session"
+	formCookie    = "rappel_form" // guards the form of those who have not signed in
+	maxForm       = 64 << 10
 )
 
-// session is one who has signed in with a key. The key is looked up anew at
-// every page, so that its revocation ends the session.
-type session struct {
-	key   string
-	until time.Time
-}
-
-// sessions are kept in memory: a restart signs everyone out.
-type sessions struct {
-	now     func() time.Time
-	mu      sync.Mutex
-	byToken map[string]session
-}
-
-func (s *sessions) begin(key string) (token string, until time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	for t, old := range s.byToken {
-		if !now.Before(old.until) {
-			delete(s.byToken, t)
-		}
-	}
-	token, until = rand.Text(), now.Add(sessionLife)
-	s.byToken[token] = session{key, until}
-	return token, until
-}
-
-func (s *sessions) key(token string) (string, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	x, ok := s.byToken[token]
-	return x.key, ok && s.now().Before(x.until)
-}
-
-func (s *sessions) end(token string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.byToken, token)
-}
-
-// who returns the key of the one who asks.
-func (c *console) who(r *http.Request) (engine.Key, bool) {
-	cookie, err := r.Cookie(cookieName)
+// enter finds the session of a request, if there is one that goes on.
+func (v *visit) enter(ctx context.Context) {
+	cookie, err := v.r.Cookie(sessionCookie)
 	if err != nil {
-		return engine.Key{}, false
-	}
-	text, ok := c.sessions.key(cookie.Value)
-	if !ok {
-		return engine.Key{}, false
-	}
-	key, err := c.engine.Key(r.Context(), text)
-	return key, err == nil && slices.Contains(key.Scopes, "review")
-}
-
-func (c *console) signInPage(w http.ResponseWriter, r *http.Request) {
-	c.show(w, r, http.StatusOK, "signin", c.view(r))
-}
-
-// signIn begins a session for a key that may review.
-func (c *console) signIn(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	text := strings.TrimSpace(r.PostFormValue("key"))
-	key, err := c.engine.Key(r.Context(), text)
-	if err != nil || !slices.Contains(key.Scopes, "review") {
-		v := c.view(r)
-		v.Body = "bad key"
-		c.show(w, r, http.StatusForbidden, "signin", v)
 		return
 	}
-	token, until := c.sessions.begin(text)
-	setCookie(w, r, token, until)
-	http.Redirect(w, r, "/console/", http.StatusSeeOther)
-}
-
-func (c *console) signOut(w http.ResponseWriter, r *http.Request) {
-	if cookie, err := r.Cookie(cookieName); err == nil {
-		c.sessions.end(cookie.Value)
+	s, err := v.console.engine.Session(ctx, cookie.Value)
+	if err != nil {
+		return
 	}
-	setCookie(w, r, "", time.Unix(1, 0))
-	http.Redirect(w, r, "/console/sign-in", http.StatusSeeOther)
+	v.User, v.token, v.CSRF, v.Theme = &s, cookie.Value, s.CSRF, s.Theme
+	if i := slices.Index(languages[:], s.Language); i >= 0 {
+		v.tongue, v.Language = tongue(i), s.Language
+	}
 }
 
-func setCookie(w http.ResponseWriter, r *http.Request, token string, until time.Time) {
-	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: token, Path: "/console/", Expires: until, HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
+// genuine tells whether a form brings the token of the page it stood on.
+func (v *visit) genuine() bool {
+	want := v.CSRF
+	if v.User == nil {
+		cookie, err := v.r.Cookie(formCookie)
+		if err != nil {
+			return false
+		}
+		want = cookie.Value
+	}
+	return want != "" && subtle.ConstantTimeCompare([]byte(want), []byte(v.r.PostFormValue("csrf"))) == 1
+}
+
+type signInBody struct {
+	Wrong   bool
+	Vouched bool // by a provider of identities, not by passwords
+}
+
+func (c *console) signInPage(v *visit) error { return c.askToSignIn(v, http.StatusOK, false) }
+
+func (c *console) askToSignIn(v *visit, status int, wrong bool) error {
+	v.User, v.CSRF = nil, rand.Text()
+	v.setCookie(formCookie, v.CSRF, time.Hour)
+	return v.show(status, "signin", v.T("Sign in"), signInBody{wrong, c.oidc != nil})
+}
+
+// signIn begins a session for a name and password.
+func (c *console) signIn(v *visit) error {
+	if c.oidc != nil {
+		return c.askToSignIn(v, http.StatusForbidden, true)
+	}
+	token, err := c.engine.SignIn(v.r.Context(), v.r.PostFormValue("name"), v.r.PostFormValue("password"))
+	if errors.Is(err, engine.ErrSignIn) {
+		return c.askToSignIn(v, http.StatusForbidden, true)
+	}
+	if err != nil {
+		return err
+	}
+	c.begin(v, token)
+	return nil
+}
+
+// begin hands out the cookie of a session and leads to the first page.
+func (c *console) begin(v *visit, token string) {
+	v.setCookie(sessionCookie, token, engine.SessionLife)
+	v.setCookie(formCookie, "", -time.Second)
+	http.Redirect(v.w, v.r, "/console/", http.StatusSeeOther)
+}
+
+func (c *console) signOut(v *visit) error {
+	if err := c.engine.SignOut(v.r.Context(), v.token); err != nil {
+		return err
+	}
+	v.setCookie(sessionCookie, "", -time.Second)
+	http.Redirect(v.w, v.r, "/console/sign-in", http.StatusSeeOther)
+	return nil
+}
+
+// setCookie keeps a value from scripts and from forms of other sites. Links
+// from elsewhere, such as a ticket or the provider of identities, find the
+// session: nothing changes by following one.
+func (v *visit) setCookie(name, value string, life time.Duration) {
+	http.SetCookie(v.w, &http.Cookie{
+		Name: name, Value: value, Path: "/console/", MaxAge: int(life / time.Second), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Secure: v.r.TLS != nil || v.r.Header.Get("X-Forwarded-Proto") == "https",
 	})
+}
+
+// taste keeps the language and the theme of a reader.
+func (c *console) taste(v *visit) error {
+	language, theme := v.r.PostFormValue("language"), v.r.PostFormValue("theme")
+	if language != "" && !slices.Contains(languages[:], language) || !slices.Contains([]string{"", "light", "dark"}, theme) {
+		return errNoField
+	}
+	if err := c.engine.SetTaste(v.r.Context(), v.User.Name, language, theme); err != nil {
+		return err
+	}
+	return v.back("")
+}
+
+// clock sets the moment from which a reader looks at the books: eight in the
+// morning of a day, or now.
+func (c *console) clock(v *visit) error {
+	day := strings.TrimSpace(v.r.PostFormValue("day"))
+	asOf := time.Time{}
+	if day != "" {
+		var err error
+		if asOf, err = time.ParseInLocation("2006-01-02 15:04", day+" 08:00", v.loc); err != nil {
+			return errNoField
+		}
+	}
+	if err := c.engine.LookFrom(v.r.Context(), v.token, asOf); err != nil {
+		return err
+	}
+	return v.back("")
 }

@@ -81,7 +81,11 @@ func runDemo(cmd *cobra.Command, debtors, weeks int, seed uint64, addr, dir stri
 		return err
 	}
 	log := quiet(cmd)
-	o, err := open(ctx, db, "", seed, log)
+	// The debtors live in the past: the server's clock starts on the morning
+	// after their last day, and runs on from there.
+	opened := time.Now()
+	now := func() time.Time { return end.Add(time.Since(opened)) }
+	o, err := openAt(ctx, db, "", seed, now, log)
 	if err != nil {
 		return err
 	}
@@ -115,16 +119,34 @@ func runDemo(cmd *cobra.Command, debtors, weeks int, seed uint64, addr, dir stri
 	if err != nil {
 		return err
 	}
+	settings, err := o.engine.Creditor(creditor)
+	if err != nil {
+		return err
+	}
+	settings.Autonomy, settings.ApprovalAbove, settings.Capacities = engine.Auto, demoApproval, engine.Capacity{"phone": 12, "letter": 25}
+	if err := o.engine.PutCreditor(ctx, settings, "demo"); err != nil {
+		return err
+	}
+	password := madePassword()
+	if _, err := o.engine.CreateUser(ctx, engine.User{Name: demoUser, Role: "admin"}, password, "demo"); err != nil {
+		return err
+	}
 	if err := showOne(ctx, cmd.OutOrStdout(), o.engine, creditor, end); err != nil {
 		return err
 	}
 	url := urlOf(listener)
-	fmt.Fprintf(cmd.OutOrStdout(), "\nserver\t%s\nconsole\t%s/console/\nkey\t%s\n", url, url, key)
+	fmt.Fprintf(cmd.OutOrStdout(), "\nserver\t%s\nkey\t%s\nconsole\t%s/console/\nsign in\t%s\npassword\t%s\n", url, key, url, demoUser, password)
 	step("open; stop with Ctrl-C")
 	cfg := api.DefaultConfig()
-	cfg.LearnEvery = 0 // its clock has run out: the debtors live in the past
-	return api.New(o.engine, cfg, time.Now, log).Serve(ctx, listener)
+	return api.New(o.engine, cfg, now, log).Serve(ctx, listener)
 }
+
+// demoUser signs in to the demo's console; its creditor lets a person approve
+// what asks for more than demoApproval.
+const (
+	demoUser     = "eva"
+	demoApproval = 1500
+)
 
 // generateDemo writes the files and returns the morning after their last day.
 func generateDemo(ctx context.Context, dir string, debtors, weeks int, seed uint64) (time.Time, error) {

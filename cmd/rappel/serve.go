@@ -24,11 +24,16 @@ type opened struct {
 
 // open opens the file and the engine over it. The caller closes the store.
 func open(ctx context.Context, path, model string, seed uint64, log *slog.Logger) (*opened, error) {
-	st, err := store.Open(ctx, path, store.Options{Now: time.Now, Log: log})
+	return openAt(ctx, path, model, seed, time.Now, log)
+}
+
+// openAt does so by another clock.
+func openAt(ctx context.Context, path, model string, seed uint64, now func() time.Time, log *slog.Logger) (*opened, error) {
+	st, err := store.Open(ctx, path, store.Options{Now: now, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	e, err := engine.New(ctx, st, engine.Options{Now: time.Now, Log: log, Seed: seed, ModelDir: model})
+	e, err := engine.New(ctx, st, engine.Options{Now: now, Log: log, Seed: seed, ModelDir: model})
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}
@@ -67,6 +72,9 @@ is stopped. Without a model it starts from the built-in priors and learns.`,
 			if db == "" {
 				return usage(errors.New("--db is missing"))
 			}
+			if err := cfg.Console.OIDC.Validate(); err != nil {
+				return usage(err)
+			}
 			log := logger(cmd)
 			o, err := open(cmd.Context(), db, model, seed, log)
 			if err != nil {
@@ -90,6 +98,12 @@ is stopped. Without a model it starts from the built-in priors and learns.`,
 	f.Float64Var(&cfg.RatePerKey, "rate", cfg.RatePerKey, "requests a second per key; 0: unlimited")
 	f.IntVar(&cfg.Burst, "burst", cfg.Burst, "requests that a key may send at once")
 	f.StringVar(&cfg.ModelDir, "models", "", "folder that artefacts must lie in to be registered over HTTP (default: any)")
+	oidc := &cfg.Console.OIDC
+	f.StringVar(&oidc.Issuer, "oidc-issuer", "", "OpenID Connect provider that says who signs in to the console (default: passwords)")
+	f.StringVar(&oidc.Client, "oidc-client", "", "this server's client id at the provider")
+	f.StringVar(&oidc.Secret, "oidc-secret", "", "the client's secret; best given as RAPPEL_OIDC_SECRET")
+	f.StringVar(&oidc.Redirect, "oidc-redirect", "", "where the provider sends people back: https://HOST/console/oidc/callback")
+	f.StringVar(&oidc.Claim, "oidc-claim", "email", "claim that holds the user's name")
 	f.DurationVar(&cfg.StopAfter, "stop-after", cfg.StopAfter, "how long a stop waits for requests under way")
 	return cmd
 }

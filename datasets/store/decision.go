@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/duckdb/duckdb-go/v2"
 
@@ -51,6 +53,31 @@ func (s *Store) Decisions(ctx context.Context, key ledger.Key, limit int) ([]led
 		q += fmt.Sprintf(" LIMIT %d", limit)
 	}
 	rows, err := s.db.QueryContext(ctx, q, key.Creditor, key.Creditor, key.Debtor, key.Debtor)
+	return collect(rows, err, scanDecision)
+}
+
+// LastDecisions returns the last decision of each debtor, of those made within
+// three days before the newest, in order of time.
+func (s *Store) LastDecisions(ctx context.Context, creditor string) ([]ledger.Decision, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT "+decisionColumns+` FROM decisions
+		WHERE creditor_id = ? AND decided_at >= (SELECT max(decided_at) FROM decisions WHERE creditor_id = ?) - INTERVAL 3 DAY
+		QUALIFY row_number() OVER (PARTITION BY debtor_id ORDER BY decided_at DESC, decision_id DESC) = 1
+		ORDER BY decided_at, decision_id`, creditor, creditor)
+	return collect(rows, err, scanDecision)
+}
+
+// LastOf returns the last decision before a moment of each of some debtors who
+// have one, in no order.
+func (s *Store) LastOf(ctx context.Context, creditor string, debtors []string, before time.Time) ([]ledger.Decision, error) {
+	args := []any{creditor, before}
+	for _, d := range debtors {
+		args = append(args, d)
+	}
+	rows, err := s.db.QueryContext(ctx, `WITH last AS (
+			SELECT debtor_id, max(decided_at) AS decided_at FROM decisions
+			WHERE creditor_id = ? AND decided_at <= ? AND debtor_id IN (?`+strings.Repeat(", ?", len(debtors)-1)+`) GROUP BY debtor_id)
+		SELECT `+decisionColumns+` FROM decisions SEMI JOIN last USING (debtor_id, decided_at)
+		WHERE creditor_id = ?`, append(args, creditor)...)
 	return collect(rows, err, scanDecision)
 }
 

@@ -64,7 +64,7 @@ func foldName(name string) string { return strings.ToLower(strings.TrimSpace(nam
 
 func plainName(name string) bool {
 	for _, r := range name {
-		if !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || strings.ContainsRune("._-@+", r)) {
+		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("._-@+", r) {
 			return false
 		}
 	}

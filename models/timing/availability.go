@@ -68,6 +68,18 @@ type Report struct {
 // learnt, not the level. A profile outside the model is answered from all.
 // Posterior does not allocate and may be called concurrently.
 func (m *Model) Posterior(dst *[Hours]float64, counts, exposure *[Hours]float32, profile int) {
+	m.posterior(dst, nil, counts, exposure, profile)
+}
+
+// Known stores in dst which share of Posterior's answer, hour by hour, rests on
+// the debtor's own events, from 0 (all of it is borrowed) to 1.
+func (m *Model) Known(dst *[Hours]float64, counts, exposure *[Hours]float32, profile int) {
+	var answer [Hours]float64
+	clear(dst[:])
+	m.posterior(&answer, dst, counts, exposure, profile)
+}
+
+func (m *Model) posterior(dst, known *[Hours]float64, counts, exposure *[Hours]float32, profile int) {
 	row := m.row(profile)
 	curve := (*[Hours]float64)(m.Curves[row*Hours:])
 	var none [Hours]float32
@@ -116,6 +128,9 @@ func (m *Model) Posterior(dst *[Hours]float64, counts, exposure *[Hours]float32,
 			k += unit * dst[h]
 		default:
 			k += unit * math.Pow(dst[h], m.Tilt)
+		}
+		if known != nil {
+			known[h] = own * se[h] / (k + own*se[h])
 		}
 		r := (k + sn[h]) / (k + own*se[h])
 		after += e[h] * r
