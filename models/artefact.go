@@ -38,7 +38,7 @@ type Manifest struct {
 	Parameters map[string]float64 `json:"parameters"`
 	Metrics    map[string]float64 `json:"metrics"`
 	Tenths     []Tenth            `json:"calibration,omitempty"` // of the holdout, at the first horizon
-	Files      map[string]string  `json:"files"` // SHA-256 by name
+	Files      map[string]string  `json:"files"`                 // SHA-256 by name
 }
 
 // parts are the files of an artefact and what each holds.
