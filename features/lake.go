@@ -47,7 +47,7 @@ func OpenLake(ctx context.Context, dir string) (*Lake, error) {
 		return nil, fmt.Errorf("features: lake: %w", err)
 	}
 	var b strings.Builder
-	b.WriteString("SET TimeZone = 'UTC';")
+	b.WriteString("SET TimeZone = 'UTC'; SET preserve_insertion_order = false;")
 	found := false
 	for _, name := range relations {
 		b.WriteString(empty[name])

@@ -121,29 +121,6 @@ func TestHazardKeepsAShare(t *testing.T) {
 	}
 }
 
-func TestOutcomeRows(t *testing.T) {
-	db := reminded(t)
-	rows := table(t, func(yield func(arrow.RecordBatch) error) error {
-		w := Window{From: day("2025-03-01T00:00:00Z"), To: day("2025-03-10T00:00:00Z")}
-		return New(db).Outcomes(t.Context(), w, day("2025-03-12T09:00:00Z"), yield)
-	})
-	got := map[string]string{}
-	for _, r := range rows {
-		got[r["contact_id"]] = strings.Join([]string{
-			r["decision_id"], r["channel"], r["tone"], r["hour_of_week"], r["dpd"], r["overdue_balance"],
-			r["others_7d"], r["days_to_payment"], r["days_to_next_contact"], r["hours_to_sign"], r["followed"],
-		}, " ")
-	}
-	for k, w := range map[string]string{
-		"c1": fmt.Sprintf("(null) 0 0 58 1 99 0 %v 2 12 7", 3+1.0/24),
-		"c2": fmt.Sprintf("D 1 2 106 3 149 1 %v (null) (null) 5", 1+1.0/24),
-	} {
-		if got[k] != w {
-			t.Errorf("%s: %s, want %s", k, got[k], w)
-		}
-	}
-}
-
 func TestYieldEndsTheWork(t *testing.T) {
 	db := reminded(t)
 	calls := 0

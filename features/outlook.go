@@ -2,7 +2,6 @@ package features
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -22,8 +21,7 @@ type Sky struct {
 func (p *Pipeline) Outlook(ctx context.Context, from, asOf time.Time) (map[string]*Sky, error) {
 	skies := map[string]*Sky{}
 	err := p.session(ctx, func(c *session) error {
-		horizon := fmt.Sprintf("CREATE OR REPLACE TEMP TABLE horizon AS SELECT %s AS since, %s AS until", moment(from), moment(asOf))
-		if err := c.exec(horizon); err != nil {
+		if err := c.window(Window{From: from}, asOf); err != nil {
 			return err
 		}
 		return c.read(text("outlook"), func(rec arrow.RecordBatch) error {

@@ -2,7 +2,6 @@ package features
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -48,14 +47,16 @@ func (p *Pipeline) Pasts(ctx context.Context, asOf time.Time, f Filter, yield fu
 	if f.Creditor != "" {
 		points += " AND creditor_id = " + quote(f.Creditor)
 	}
-	horizon := fmt.Sprintf("SELECT NULL::TIMESTAMPTZ AS since, %s AS until, 1.0 AS keep", moment(asOf))
 	return p.session(ctx, func(c *session) error {
+		if err := c.horizon(asOf); err != nil {
+			return err
+		}
 		if f.Keys != nil {
 			if err := c.ask(pointsOf(f.Keys, asOf)); err != nil {
 				return err
 			}
 		}
-		return c.inParts(points, horizon, pastSteps, "issue", func(rec arrow.RecordBatch) error {
+		return c.inParts(points, pastSteps, "issue", func(rec arrow.RecordBatch) error {
 			creditor, debtor, invoice := rec.Column(0).(*array.String), rec.Column(1).(*array.String), rec.Column(2).(*array.String)
 			var v [4][]float64
 			for k := range v {

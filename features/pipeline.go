@@ -25,15 +25,14 @@ var files embed.FS
 // goes when nothing that is still to come reads it.
 var (
 	history = []string{
-		"point", "zone_number", "who", "horizon", "clock", "moment",
+		"point", "zone_number", "who", "clock", "moment",
 		"issued", "receipt", "settled", "sent", "bill", "sign", "touch", "natural", "payment",
 	}
 	crowdSteps  = append(slices.Clone(history[:slices.Index(history, "natural")]), "crowd")
-	vectorSteps = append(slices.Clone(history), "payday", "unread", "hours", "response", "reaction", "context", "crowd", "pool",
+	vectorSteps = append(slices.Clone(history), "payday", "hours", "response", "context", "crowd", "pool",
 		"sky", "weather_response", "forecast", "sector", "holiday")
-	pastSteps    = append(slices.Clone(history), "past")
-	hazardSteps  = append(slices.Clone(pastSteps), "stretch")
-	outcomeSteps = history
+	pastSteps   = append(slices.Clone(history), "past")
+	hazardSteps = append(slices.Clone(pastSteps), "stretch")
 )
 
 func text(name string) string {
@@ -91,6 +90,9 @@ func (p *Pipeline) Vectors(ctx context.Context, asOf time.Time, f Filter, yield 
 		if f.Creditor != "" {
 			everyone += " AND creditor_id = " + quote(f.Creditor)
 		}
+		if err := c.horizon(asOf); err != nil {
+			return err
+		}
 		if f.Keys == nil {
 			return c.answer(everyone, nil, vectorSteps, "vector", yield)
 		}
@@ -113,6 +115,9 @@ func (p *Pipeline) VectorsAt(ctx context.Context, points []Point, yield func(arr
 	}
 	last := slices.MaxFunc(points, func(a, b Point) int { return a.AsOf.Compare(b.AsOf) })
 	return p.session(ctx, func(c *session) error {
+		if err := c.horizon(last.AsOf); err != nil {
+			return err
+		}
 		if err := c.ask(points); err != nil {
 			return err
 		}
@@ -151,8 +156,7 @@ type Window struct {
 }
 
 // Hazard yields one row per invoice and day at risk in the window, with the
-// columns of sql/hazard.sql, knowing nothing from w.To on. Batches come debtor
-// by debtor in no particular order and live only during the call of yield.
+// columns of sql/hazard.sql, knowing nothing from w.To on. Batches live only during the call of yield.
 func (p *Pipeline) Hazard(ctx context.Context, w Window, yield func(arrow.RecordBatch) error) error {
 	keep := w.Keep
 	if keep == 0 {
@@ -166,35 +170,30 @@ func (p *Pipeline) Hazard(ctx context.Context, w Window, yield func(arrow.Record
 		points += " AND issued_at >= " + moment(w.From)
 	}
 	// What is known at w.To is what lies before it.
-	horizon := fmt.Sprintf("SELECT %s AS since, %s AS until, %v::DOUBLE AS keep, %v AS first_only",
-		moment(w.From), moment(w.To.Add(-time.Microsecond)), keep, w.Issues)
-	return p.inParts(ctx, w, points, horizon, hazardSteps, "hazard", yield)
-}
-
-// Outcomes yields one row per contact sent in the window, with the columns of
-// sql/outcome.sql: the state at sending, and what came of it up to asOf.
-func (p *Pipeline) Outcomes(ctx context.Context, w Window, asOf time.Time, yield func(arrow.RecordBatch) error) error {
-	points := "SELECT creditor_id, debtor_id, sent_at AS as_of FROM contacts WHERE sent_at >= " + moment(w.From) +
-		" AND sent_at < " + moment(w.To) + " AND sent_at <= " + moment(asOf)
-	horizon := fmt.Sprintf("SELECT %s AS since, %s AS until, 1.0 AS keep", moment(w.From), moment(asOf))
-	return p.inParts(ctx, w, points, horizon, outcomeSteps, "outcome", yield)
+	w.Keep = keep
+	return p.inParts(ctx, w, points, w.To.Add(-time.Microsecond), hazardSteps, "hazard", yield)
 }
 
 // partSize is how many points one statement is given: a result is held whole
 // until it is read, so this bounds memory.
 const partSize = 200_000
 
-// inParts answers for one part of the debtors of w after the other.
-func (p *Pipeline) inParts(ctx context.Context, w Window, points, horizon string, steps []string, result string, yield func(arrow.RecordBatch) error) error {
+// inParts answers for the points of w, with what is known at a moment.
+func (p *Pipeline) inParts(ctx context.Context, w Window, points string, known time.Time, steps []string, result string, yield func(arrow.RecordBatch) error) error {
 	if w.Creditor != "" {
 		points += " AND creditor_id = " + quote(w.Creditor)
 	}
-	return p.session(ctx, func(c *session) error { return c.inParts(points, horizon, steps, result, yield) })
+	return p.session(ctx, func(c *session) error {
+		if err := c.window(w, known); err != nil {
+			return err
+		}
+		return c.inParts(points, steps, result, yield)
+	})
 }
 
 // inParts answers for one part of the debtors after the other. points ends in
 // a condition.
-func (c *session) inParts(points, horizon string, steps []string, result string, yield func(arrow.RecordBatch) error) error {
+func (c *session) inParts(points string, steps []string, result string, yield func(arrow.RecordBatch) error) error {
 	parts := int64(1)
 	err := c.read("SELECT count(*) // "+strconv.Itoa(partSize)+" + 1 AS parts FROM ("+points+")", func(rec arrow.RecordBatch) error {
 		parts = rec.Column(0).(*array.Int64).Value(0)
@@ -202,7 +201,7 @@ func (c *session) inParts(points, horizon string, steps []string, result string,
 	})
 	for i := int64(0); i < parts && err == nil; i++ {
 		part := fmt.Sprintf("%s AND hash(creditor_id, debtor_id) %% %d = %d", points, parts, i)
-		err = c.answer(part, map[string]string{"horizon": horizon}, steps, result, yield)
+		err = c.answer(part, nil, steps, result, yield)
 	}
 	return err
 }

@@ -65,6 +65,9 @@ func (r *Refresher) Refresh(ctx context.Context, asOf time.Time, late Changes) (
 	r.work.Lock()
 	defer r.work.Unlock()
 	err = r.p.session(ctx, func(c *session) error {
+		if err := c.horizon(asOf); err != nil {
+			return err
+		}
 		if late.All || asOf.Before(r.asOf) || r.newDay(asOf) {
 			done, err = r.all(c, asOf)
 			return err

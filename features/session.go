@@ -34,6 +34,17 @@ func (p *Pipeline) session(ctx context.Context, fn func(c *session) error) error
 	})
 }
 
+// horizon sets the end of what may be read at all.
+func (c *session) horizon(t time.Time) error {
+	return c.exec("SET VARIABLE horizon = " + moment(t))
+}
+
+// window sets the horizon, and the window for those who read it.
+func (c *session) window(w Window, until time.Time) error {
+	return c.exec(fmt.Sprintf("SET VARIABLE window_start = %s; SET VARIABLE horizon = %s; SET VARIABLE keep = %v::DOUBLE; SET VARIABLE first_only = %v",
+		moment(w.From), moment(until), w.Keep, w.Issues))
+}
+
 // reads finds the relations that a text reads.
 var reads = regexp.MustCompile(`(?i)\b(?:FROM|JOIN)\s+"?(\w+)"?`)
 
@@ -107,7 +118,7 @@ func (c *session) read(query string, yield func(arrow.RecordBatch) error) error 
 	}
 	defer rows.Release()
 	for rows.Next() {
-		rec, err := spread(rows.RecordBatch())
+		rec, err := unpack(rows.RecordBatch())
 		if err != nil {
 			return err
 		}

@@ -94,6 +94,7 @@ func (s *Store) start(ctx context.Context, threads int, memory string) error {
 	settings := []string{
 		fmt.Sprintf("SET GLOBAL threads = %d", threads),
 		"SET GLOBAL autoinstall_known_extensions = false",
+		"SET GLOBAL preserve_insertion_order = false", // who needs an order asks for it
 		"SET GLOBAL checkpoint_threshold = '" + checkpointAt + "'",
 	}
 	if memory != "" {

@@ -1,7 +1,7 @@
 -- bill: the life of each invoice.
 -- in:  issued, settled, sent
--- out: the columns of issued, settled (us or NULL), settled_day, contacts
---      (between issue and settlement; NULL while open)
+-- out: the columns of issued and settled (partly is false where nothing was
+--      paid), contacts (between issue and settlement; NULL while open)
 -- Invoices meet contacts in stretches of 64 days, so that a long history is not
 -- held against itself.
 -- Leak guard: settled, contacts and cancelled count only where they are <= upto.
@@ -17,6 +17,6 @@ WITH closed AS (
     FROM spell JOIN sent ON sent.did = spell.did AND sent.sent_day // 64 = stretch AND sent.sent > issued AND sent.sent < settled
     GROUP BY iid
 )
-SELECT i.iid, i.did, i.invoice_id, i.issued, i.issued_day, i.known, i.known_by, i.due_day, i.cents, i.cancelled,
-       settled, settled_day, CASE WHEN settled IS NOT NULL THEN coalesce(contacts, 0) END AS contacts
+SELECT i.*, settled, settled_day, coalesce(partly, false) AS partly,
+       CASE WHEN settled IS NOT NULL THEN coalesce(contacts, 0) END AS contacts
 FROM issued i LEFT JOIN settled USING (iid) LEFT JOIN reminded USING (iid)

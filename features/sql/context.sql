@@ -1,17 +1,8 @@
--- context: where the debtor stands now.
--- in:  moment, payment, touch, cases, ratings
--- out: per pid: step (contacts since the oldest open invoice fell due),
---      last_day, last_channel, contacts_7d, contacts_28d (days before today, and
---      today), rating, rating_change, disputes, promises_kept, promises_broken
--- Leak guard: sent <= upto, opened_at <= upto, closed_at <= upto, observed_at <= upto.
-WITH touched AS (
-    SELECT pid, count(*) FILTER (sent_day > oldest_due) AS step,
-           max(sent_day) AS last_day, max(sent * 8 + ch) % 8 AS last_channel,
-           count(*) FILTER (today - sent_day < 7) AS contacts_7d,
-           count(*) FILTER (today - sent_day < 28) AS contacts_28d
-    FROM moment JOIN touch USING (did) LEFT JOIN payment USING (pid)
-    WHERE sent <= upto GROUP BY pid
-), history AS (
+-- context: what else is known of the debtor: cases and rating.
+-- in:  moment, who, cases, ratings
+-- out: per pid: disputes, promises_kept, promises_broken, rating, rating_change
+-- Leak guard: opened_at <= upto, closed_at <= upto, observed_at <= upto.
+WITH history AS (
     SELECT pid,
            count(*) FILTER (cases.kind = 'dispute') AS disputes,
            count(*) FILTER (cases.kind = 'promise' AND outcome = 'kept' AND us(closed_at) <= upto) AS promises_kept,
@@ -29,6 +20,5 @@ WITH touched AS (
         FROM ratings SEMI JOIN who USING (creditor_id, debtor_id)) USING (creditor_id, debtor_id)
     WHERE observed <= upto GROUP BY pid
 )
-SELECT pid, step, last_day, last_channel, contacts_7d, contacts_28d,
-       disputes, promises_kept, promises_broken, rating, rating_change
-FROM touched FULL JOIN history USING (pid) FULL JOIN rated USING (pid)
+SELECT pid, disputes, promises_kept, promises_broken, rating, rating_change
+FROM history FULL JOIN rated USING (pid)

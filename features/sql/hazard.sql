@@ -1,7 +1,7 @@
 -- hazard: person-periods for the hazard of payment: one row per invoice and
 -- local day on which it was open in the morning, or was issued.
 -- in:  moment (debtors at the issue of each invoice), bill, past, stretch, cases,
---      who, clock, horizon
+--      who, zone_number, clock
 -- out: see the file's SELECT. y is 1 on the day the invoice was paid in full,
 --      when it leaves; competing is 1 where a dispute and 2 where a plan opened
 --      that day, and 3 where it was handed over (to a collector or a court, or the
@@ -14,33 +14,33 @@
 --      the window; ending: how the last ended, 1 paid, 1 + competing left, 0 open.
 --      With first_only, only the first day of each invoice. paid_*: the debtor's days
 --      with a payment, decayed, by weekday and at a month's end. The history is past, that of the moment of issue.
+--      Rows come in an order that depends on nothing but them.
 -- Leak guard: a row knows only days before its own, and the vector at issue.
 WITH win AS (
-    SELECT zid, min(day_at) AS from_day, max(day_at) AS to_day, any_value(keep) AS keep
-    FROM (SELECT zid, keep, utc_day(t + CASE WHEN t >= change_us THEN after_us ELSE before_us END) AS day_at
-          FROM clock JOIN (SELECT keep, unnest([us(since), us(until)]) AS t FROM horizon) ON utc_day(t) = day)
+    SELECT zid, min(day_at) AS from_day, max(day_at) AS to_day
+    FROM (SELECT zid, utc_day(local(t, before_us, change_us, after_us)) AS day_at
+          FROM zone_number, (SELECT unnest([us(window_start()), us(horizon())]) AS t) JOIN clock ON slot = slot(zid, utc_day(t)))
     GROUP BY zid
 ), leave AS (
     SELECT iid,
            min(day_number(timezone(moment.zone, opened_at)::DATE) * 4 + CASE cases.kind WHEN 'dispute' THEN 1 WHEN 'payment_plan' THEN 2 ELSE 3 END) AS leave
-    FROM cases JOIN moment USING (creditor_id, debtor_id)
+    FROM cases JOIN moment USING (creditor_id, debtor_id) JOIN who ON who.did = moment.did
     JOIN bill ON bill.did = moment.did AND bill.issued = moment.upto
-    WHERE cases.kind IN ('dispute', 'payment_plan', 'insolvency', 'debt_mediation', 'legal', 'hold') AND (cases.invoice_id IS NULL OR cases.invoice_id = bill.invoice_id)
-      AND us(opened_at) >= bill.issued AND us(opened_at) < (SELECT us(until) FROM horizon)
+    WHERE cases.kind IN ('dispute', 'payment_plan', 'insolvency', 'debt_mediation', 'legal', 'hold') AND (cases.invoice_id IS NULL OR number_of(seed, cases.invoice_id) = iid)
+      AND us(opened_at) >= bill.issued AND us(opened_at) < us(horizon())
     GROUP BY iid
 ), spell AS (
-    SELECT past.creditor_id, past.debtor_id, bill.invoice_id, bill.did, due_day, issued_day, cents, settled_day,
+    SELECT past.creditor_id, past.debtor_id, invoice_id, iid, bill.did, due_day, issued_day, cents, settled_day,
            coalesce(leave % 4, 0) AS cause, leave // 4 AS leave_day,
            greatest(issued_day, from_day) AS first_day,
            least(to_day - 1, settled_day, leave // 4, utc_day(cancelled) - 1) AS last_day,
            days_late_mean, share_paid_before_due, share_paid_after_reminder, natural_rate, invoices_paid,
-           hash(bill.invoice_id) AS iid_hash, keep, CASE WHEN first_only THEN greatest(issued_day, from_day) END AS only_day
-    FROM bill JOIN past USING (iid) LEFT JOIN leave USING (iid)
-    JOIN who ON who.did = bill.did JOIN win USING (zid), (SELECT first_only FROM horizon)
+           hash(invoice_id) AS iid_hash, CASE WHEN first_only() THEN greatest(issued_day, from_day) END AS only_day
+    FROM bill JOIN past USING (iid) LEFT JOIN leave USING (iid) JOIN win USING (zid)
 ), piece AS (
     SELECT spell.*, email, sms, whatsapp, letter, phone, tone, contacted, opened, paid_on,
            unnest(list_filter(range(greatest(first_day, stretch.from_day), least(last_day, stretch.to_day, only_day) + 1),
-               lambda d: d IS NOT DISTINCT FROM settled_day OR d IS NOT DISTINCT FROM leave_day OR hash(iid_hash, d) % 1048576 < keep * 1048576))::INTEGER AS day
+               lambda d: d IS NOT DISTINCT FROM settled_day OR d IS NOT DISTINCT FROM leave_day OR hash(iid_hash, d) % 1048576 < keep() * 1048576))::INTEGER AS day
     FROM spell JOIN stretch ON stretch.did = spell.did
      AND stretch.from_day <= last_day AND coalesce(stretch.to_day, last_day) >= first_day
 ), row AS (
@@ -52,7 +52,7 @@ SELECT creditor_id, debtor_id, invoice_id, date_of(day) AS day,
        (last_day - first_day + 1)::INTEGER AS days,
        (CASE WHEN last_day = settled_day THEN 1 WHEN last_day = leave_day THEN 1 + cause ELSE 0 END)::INTEGER AS ending,
        y::DOUBLE AS y, competing::INTEGER AS competing,
-       CASE WHEN y = 1 OR competing > 0 THEN 1 ELSE 1 / keep END::DOUBLE AS weight,
+       CASE WHEN y = 1 OR competing > 0 THEN 1 ELSE 1 / keep() END::DOUBLE AS weight,
        (day - due_day)::DOUBLE AS dpd, weekday(day)::DOUBLE AS weekday,
        is_month_end(day)::DOUBLE AS month_end, ln(1 + cents / 100)::DOUBLE AS log_amount,
        since(day, email) AS u_email, since(day, sms) AS u_sms, since(day, whatsapp) AS u_whatsapp,
@@ -65,3 +65,4 @@ SELECT creditor_id, debtor_id, invoice_id, date_of(day) AS day,
        paid_then(paid_on[7], day) AS paid_sunday, paid_then(paid_on[8], day) AS paid_month_end,
        days_late_mean, share_paid_before_due, share_paid_after_reminder, natural_rate, invoices_paid
 FROM row
+ORDER BY iid, day

@@ -2,4 +2,5 @@
 -- which nothing is kept.
 -- in:  kept, moment
 -- out: misfits
-SELECT count(*) AS misfits FROM moment ANTI JOIN kept USING (creditor_id, today)
+SELECT count(*) AS misfits
+FROM (SELECT hash(creditor_id) AS creditor, today FROM moment) ANTI JOIN kept USING (creditor, today)

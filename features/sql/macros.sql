@@ -10,11 +10,29 @@ CREATE OR REPLACE TEMP MACRO moment_of(us) AS make_timestamptz(us);
 CREATE OR REPLACE TEMP MACRO day_us() AS 86400000000;
 CREATE OR REPLACE TEMP MACRO hour_us() AS 3600000000;
 CREATE OR REPLACE TEMP MACRO utc_day(us) AS (us // 86400000000)::INTEGER;
+CREATE OR REPLACE TEMP MACRO utc_hour(us) AS (us // 3600000000)::INTEGER;
 CREATE OR REPLACE TEMP MACRO day_number(d) AS (d - DATE '1970-01-01')::INTEGER;
 CREATE OR REPLACE TEMP MACRO date_of(day) AS (DATE '1970-01-01' + day);
 CREATE OR REPLACE TEMP MACRO known_zones() AS TABLE SELECT name AS zone FROM pg_timezone_names();
 
 CREATE OR REPLACE TEMP MACRO cents(amount) AS round(amount::DOUBLE * 100)::BIGINT;
+
+-- The end of what may be read at all, and the window to learn from: set before the
+-- steps (hazard and outlook alone read the window).
+CREATE OR REPLACE TEMP MACRO horizon() AS getvariable('horizon');
+CREATE OR REPLACE TEMP MACRO window_start() AS getvariable('window_start');
+CREATE OR REPLACE TEMP MACRO keep() AS getvariable('keep');
+CREATE OR REPLACE TEMP MACRO first_only() AS getvariable('first_only');
+
+-- Numbers of 64 bits in place of texts, that join faster: of a thing of a debtor,
+-- NULL without a name, and of a profile. Two of a book that are equal by chance
+-- are less likely than a fault of the disk.
+CREATE OR REPLACE TEMP MACRO number_of(seed, id) AS CASE WHEN id IS NOT NULL THEN hash(seed, id) END;
+CREATE OR REPLACE TEMP MACRO profile(creditor, kind, sector, area) AS hash(creditor, kind, sector, area);
+
+-- A zone and a UTC day in one number; the wall clock of a row of clock.
+CREATE OR REPLACE TEMP MACRO slot(zid, day) AS zid * 4194304 + day;
+CREATE OR REPLACE TEMP MACRO local(us, before_us, change_us, after_us) AS us + CASE WHEN us >= change_us THEN after_us ELSE before_us END;
 
 -- The wall clock of a zone, minus UTC.
 CREATE OR REPLACE TEMP MACRO zone_offset(zone, us) AS epoch_us(timezone(zone, make_timestamptz(us))) - us;
@@ -40,7 +58,6 @@ CREATE OR REPLACE TEMP MACRO look_decay(age_days) AS
 -- the day of asking: so a running sum need not be made anew every day.
 CREATE OR REPLACE TEMP MACRO growth(day) AS pow(2.0, (day - 20000) / 180.0);
 CREATE OR REPLACE TEMP MACRO paid_then(grown, day) AS (coalesce(grown, 0) / growth(day))::DOUBLE;
-CREATE OR REPLACE TEMP MACRO from_weight(w) AS coalesce(w, 0)::DOUBLE / 1073741824.0;
 
 -- Lists, in the fixed order of channels, weekdays, methods and parts of the day.
 CREATE OR REPLACE TEMP MACRO channel_number(name) AS
@@ -51,34 +68,17 @@ CREATE OR REPLACE TEMP MACRO tone_number(name) AS
 CREATE OR REPLACE TEMP MACRO method_number(name) AS
     CASE name WHEN 'transfer' THEN 0 WHEN 'app' THEN 1 WHEN 'card' THEN 2
               WHEN 'direct_debit' THEN 3 WHEN 'cash' THEN 4 WHEN 'link' THEN 5 ELSE 6 END;
-CREATE OR REPLACE TEMP MACRO method_name(number) AS
-    CASE number WHEN 0 THEN 'transfer' WHEN 1 THEN 'app' WHEN 2 THEN 'card'
-                WHEN 3 THEN 'direct_debit' WHEN 4 THEN 'cash' WHEN 5 THEN 'link' ELSE '' END;
+CREATE OR REPLACE TEMP MACRO kind_number(name) AS
+    CASE name WHEN 'delivered' THEN 0 WHEN 'opened' THEN 2 WHEN 'clicked' THEN 4 WHEN 'viewed' THEN 3 WHEN 'replied' THEN 5
+              WHEN 'answered' THEN 6 WHEN 'bounced' THEN 1 WHEN 'unsubscribed' THEN 7 WHEN 'complained' THEN 8 END;
+-- Days late as they are packed, within 20 bits; and a bit of a packed number.
+CREATE OR REPLACE TEMP MACRO bounded(days) AS greatest(least(days, 524287), -524288);
+CREATE OR REPLACE TEMP MACRO flag(x, i) AS CASE WHEN x THEN 1 << i ELSE 0 END;
 CREATE OR REPLACE TEMP MACRO zeros(n) AS list_resize([]::FLOAT[], n, 0);
-CREATE OR REPLACE TEMP MACRO five(a, b, c, d, e) AS
-    list_value(coalesce(a, 0), coalesce(b, 0), coalesce(c, 0), coalesce(d, 0), coalesce(e, 0));
-CREATE OR REPLACE TEMP MACRO seven(a, b, c, d, e, f, g) AS list_value(
-    from_weight(a), from_weight(b), from_weight(c), from_weight(d), from_weight(e), from_weight(f), from_weight(g));
--- Count i of three that were packed into a number, 21 bits each; and of five.
-CREATE OR REPLACE TEMP MACRO count_of(packed, i) AS
-    (coalesce(packed, 0)::BIGINT >> (21 * i)) & 2097151;
-CREATE OR REPLACE TEMP MACRO counts(a, b, c, d, e, i) AS
-    list_value(count_of(a, i), count_of(b, i), count_of(c, i), count_of(d, i), count_of(e, i));
--- Differences of neighbours in a sorted list.
-CREATE OR REPLACE TEMP MACRO gaps_of(days) AS
-    list_transform(list_zip(days[2:], days[:-2]), lambda p: p[1] - p[2]);
-CREATE OR REPLACE TEMP MACRO sum5(i, x) AS list_value(
-    coalesce(sum(x) FILTER (i = 0), 0),
-    coalesce(sum(x) FILTER (i = 1), 0),
-    coalesce(sum(x) FILTER (i = 2), 0),
-    coalesce(sum(x) FILTER (i = 3), 0),
-    coalesce(sum(x) FILTER (i = 4), 0))::BIGINT[];
 -- The area of a profile: country (the creditor's where unknown) and the first
 -- two characters of the postcode. It is also the region of weather and signals.
 CREATE OR REPLACE TEMP MACRO profile_area(own, creditors, postcode) AS
     coalesce(nullif(own, ''), creditors, '') || left(postcode, 2);
--- The rate of a debtor, shrunk to that of its profile with the weight of ten contacts.
-CREATE OR REPLACE TEMP MACRO shrunk(x, n, profile_rate) AS (x + 10 * profile_rate) / (n + 10);
 -- What a debtor's hours show of the weather, by part of the day: the mean of x at
 -- hours with a sign, less its mean over hours when something lay unread, shrunk
 -- to 0 with the weight of ten signs.

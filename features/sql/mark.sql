@@ -2,7 +2,7 @@
 -- in:  crowd, moment (one as_of)
 -- out: creditor_id, debtor_id, mark UBIGINT, for debtors that add anything
 -- Leak guard: ripe_day <= today.
-SELECT creditor_id, debtor_id, (sum(hash(c.kind, c.sector, c.area, ch, ripe_day, looked, paid) // 4294967296)::UBIGINT) AS mark
-FROM crowd c JOIN (SELECT DISTINCT creditor_id, debtor_id, today FROM moment) USING (creditor_id, debtor_id)
+SELECT creditor_id, debtor_id, (sum(hash(c.prof, ch, ripe_day, looked, paid) // 4294967296)::UBIGINT) AS mark
+FROM crowd c JOIN moment USING (did)
 WHERE ripe_day <= today
 GROUP BY creditor_id, debtor_id

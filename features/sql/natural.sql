@@ -11,20 +11,24 @@
 -- Leak guard: turns before today, which what comes later does not move; a bill
 -- counts from known_by, an end only where it lies before today.
 WITH late AS (
-    SELECT pid, did, today, list(greatest(due_day + 1, known_by) * 8) AS begins,
-           list(stop * 8 + 9) FILTER (stop < today) AS ends
-    FROM (SELECT did, due_day, known_by, least(settled_day, utc_day(cancelled)) AS stop FROM bill) JOIN moment USING (did)
-    WHERE greatest(due_day + 1, known_by) < today AND (stop IS NULL OR stop >= greatest(due_day + 1, known_by))
+    SELECT pid, did, today, list(begins * 8) FILTER (is_late) AS begins,
+           list(stop * 8 + 9) FILTER (is_late AND stop < today) AS ends,
+           list(paid * 8 + 4) FILTER (paid < today) AS payments
+    FROM (
+        SELECT pid, did, today, stop, begins, paid, begins < today AND (stop IS NULL OR stop >= begins) AS is_late
+        FROM moment JOIN (
+            SELECT did, greatest(due_day + 1, known_by) AS begins, least(settled_day, utc_day(cancelled)) AS stop,
+                   CASE WHEN settled_day IS NOT NULL THEN greatest(settled_day, known_by) END AS paid
+            FROM bill) USING (did))
+    WHERE is_late OR paid < today
     GROUP BY pid, did, today
-), paid AS (
-    SELECT pid, list(greatest(settled_day, known_by) * 8 + 4) AS payments
-    FROM bill JOIN late USING (did) WHERE settled_day < today AND known_by < today GROUP BY pid
 ), shadow AS (
-    SELECT pid, list(sent_day * 8 + 2) AS sends FROM sent JOIN late USING (did) WHERE sent_day < today GROUP BY pid
+    SELECT pid, list(sent_day * 8 + 2) AS sends
+    FROM sent JOIN late USING (did) WHERE sent_day < today AND begins IS NOT NULL GROUP BY pid
 ), turn AS (
     SELECT pid, today, list_sort([5] || begins || coalesce(ends, []) || coalesce(payments, []) || coalesce(sends, [])
                || coalesce(list_transform(sends, lambda x: x + 65), []) || [today * 8 + 5]) AS turns
-    FROM late LEFT JOIN paid USING (pid) LEFT JOIN shadow USING (pid)
+    FROM late LEFT JOIN shadow USING (pid) WHERE begins IS NOT NULL
 )
 SELECT pid, fold.n AS natural_days, fold.p AS natural_payments
 FROM (

@@ -1,41 +1,37 @@
--- response: what a debtor does with each channel.
--- in:  moment, touch
--- out: per pid and ch (a channel that was used): counts of contacts, three to a
---      number of 21 bits each:
---        a sent, matured, delivered     d opted out, ripe, ripe and opened
---        b bounced, opened, answered    e ripe and paid
---        c paid within 3, 7, 14 days
---      hours_to_open, hours_to_pay: medians; silent: contacts since the last that
---      was noticed, or followed by a payment within 14 days. Matured: sent seven
---      days ago, or answered or paid since; ripe: in the evidence of pool.
+-- response: what a debtor does with each contact.
+-- in:  moment, touch, payment
+-- out: per pid, packed for the reader, who adds them up by channel; entry i of
+--      the first two is one contact:
+--      sends BIGINT[] (us of sending); facts BIGINT[]: age in days * 2^18
+--        + channel (7: unknown) * 2^15 + one bit each, from 2^14 down: after the
+--        oldest open invoice fell due, matured, delivered, bounced, opened, answered,
+--        paid within 3, 7 and 14 days, opted out, ripe, ripe and opened, ripe and
+--        paid, noticed or paid within 14 days
+--      to_open, to_pay BIGINT[]: us from sending to the first open, and to a
+--        payment within 14 days, * 8 + channel
+--      unread BIGINT[]: stretches that something lay unread: first hour (local,
+--        since 1970) * 2^38 + length in hours * 2^31 + weight. A contact sent
+--        today and not yet noticed adds nothing until tomorrow.
+-- Matured: sent seven days ago, or answered or paid since; ripe: in the evidence
+-- of pool.
 -- Leak guard: sent <= upto, and every fate counts only where it is <= upto.
 WITH own AS (
-    SELECT pid, ch, sent, today - sent_day AS age, utc_day(sent) + 9 <= today AS ripe,
-           delivered <= upto AS delivered, bounced <= upto AS bounced, opted_out <= upto AS opted_out,
-           answered <= upto AS answered, noticed <= upto AS noticed,
+    SELECT pid, ch, sent, sent_hour, unread_to, today, oldest_due, sent_day, noticed <= upto AS noticed,
+           utc_day(sent) + 9 <= today AS ripe,
+           delivered <= upto AS delivered, bounced <= upto AS bounced, opted_out <= upto AS opted_out, answered <= upto AS answered,
            CASE WHEN opened <= upto THEN opened - sent END AS open_us,
-           CASE WHEN paid <= upto THEN paid - sent END AS pay_us
-    FROM moment JOIN touch USING (did) WHERE sent <= upto AND ch IS NOT NULL
-), said AS (
-    SELECT pid, ch, sent, open_us, CASE WHEN pay_us <= 14 * day_us() THEN pay_us END AS pay_us,
-           age >= 7 OR coalesce(answered, false) OR pay_us IS NOT NULL AS matured, delivered, bounced, open_us IS NOT NULL AS looked, answered,
-           pay_us <= 3 * day_us() AS paid_3d, pay_us <= 7 * day_us() AS paid_7d, pay_us <= 14 * day_us() AS paid_14d,
-           opted_out, ripe, ripe AND open_us <= 7 * day_us() AS ripe_looked, ripe AND pay_us <= 7 * day_us() AS ripe_paid,
-           CASE WHEN coalesce(noticed, false) OR coalesce(pay_us <= 14 * day_us(), false) THEN sent END AS good
-    FROM own
-), packed AS (
-    SELECT pid, ch, sent, open_us, pay_us, good,
-           1::BIGINT + 2097152 * coalesce(matured, false)::BIGINT + 4398046511104 * coalesce(delivered, false)::BIGINT AS a,
-           coalesce(bounced, false)::BIGINT + 2097152 * coalesce(looked, false)::BIGINT + 4398046511104 * coalesce(answered, false)::BIGINT AS b,
-           coalesce(paid_3d, false)::BIGINT + 2097152 * coalesce(paid_7d, false)::BIGINT + 4398046511104 * coalesce(paid_14d, false)::BIGINT AS c,
-           coalesce(opted_out, false)::BIGINT + 2097152 * coalesce(ripe, false)::BIGINT + 4398046511104 * coalesce(ripe_looked, false)::BIGINT AS d,
-           coalesce(ripe_paid, false)::BIGINT AS e
-    FROM said
-), tally AS (
-    SELECT pid, ch, sum(a)::BIGINT AS a, sum(b)::BIGINT AS b, sum(c)::BIGINT AS c, sum(d)::BIGINT AS d, sum(e)::BIGINT AS e,
-           median(open_us) / 3.6e9 AS hours_to_open, median(pay_us) / 3.6e9 AS hours_to_pay, coalesce(max(good), -1) AS good
-    FROM packed GROUP BY pid, ch
-), silent AS (
-    SELECT pid, ch, count(*) AS silent FROM own JOIN tally USING (pid, ch) WHERE sent > good GROUP BY pid, ch
+           CASE WHEN paid <= upto AND paid - sent <= 14 * day_us() THEN paid - sent END AS pay_us
+    FROM moment JOIN touch USING (did) LEFT JOIN payment USING (pid) WHERE sent <= upto
 )
-SELECT pid, ch, a, b, c, d, e, hours_to_open, hours_to_pay, silent FROM tally LEFT JOIN silent USING (pid, ch)
+SELECT pid, list(sent) AS sends,
+       list((today - sent_day)::BIGINT * 262144 + coalesce(ch, 7) * 32768 + flag(sent_day > oldest_due, 14)
+            + flag(today - sent_day >= 7 OR coalesce(answered, false) OR pay_us IS NOT NULL, 13)
+            + flag(delivered, 12) + flag(bounced, 11) + flag(open_us IS NOT NULL, 10) + flag(answered, 9)
+            + flag(pay_us <= 3 * day_us(), 8) + flag(pay_us <= 7 * day_us(), 7) + flag(pay_us IS NOT NULL, 6) + flag(opted_out, 5)
+            + flag(ripe, 4) + flag(ripe AND open_us <= 7 * day_us(), 3) + flag(ripe AND pay_us <= 7 * day_us(), 2)
+            + flag(coalesce(noticed, false) OR pay_us IS NOT NULL, 1)) AS facts,
+       list(open_us * 8 + ch) FILTER (open_us * 8 + ch IS NOT NULL) AS to_open,
+       list(pay_us * 8 + ch) FILTER (pay_us * 8 + ch IS NOT NULL) AS to_pay,
+       list(sent_hour::BIGINT * 274877906944 + lying::BIGINT * 2147483648 + look_decay(today - sent_day)) FILTER (lying > 0) AS unread
+FROM (SELECT *, CASE WHEN noticed THEN unread_to ELSE least(sent_hour + 96, today * 24) END - sent_hour AS lying FROM own)
+GROUP BY pid

@@ -3,14 +3,16 @@
 -- points; each point then asks whether it lies after upto. Most invoices are paid
 -- at once: only for the others are payments put in order.
 -- in:  receipt
--- out: iid, settled (us), settled_day
+-- out: per invoice with a payment: iid, settled (us or NULL), settled_day, partly
+--      (a payment came that left something open)
 WITH total AS (
-    SELECT iid, count(*) AS n, sum(cents) AS cents, min(owed) AS owed, min(paid) AS paid, min(paid_day) AS paid_day
+    SELECT iid, count(*) AS n, sum(cents) >= min(owed) AS whole, min(paid) AS paid, min(paid_day) AS paid_day
     FROM receipt WHERE iid IS NOT NULL GROUP BY iid
-), parts AS (
-    SELECT iid, paid, paid_day, r.owed, sum(r.cents) OVER (PARTITION BY iid ORDER BY paid) AS so_far
-    FROM receipt r SEMI JOIN (SELECT iid FROM total WHERE n > 1 AND cents >= owed) USING (iid)
+), so_far AS (
+    SELECT iid, paid, paid_day, r.owed, sum(r.cents) OVER (PARTITION BY iid ORDER BY paid) AS cents
+    FROM receipt r SEMI JOIN (SELECT iid FROM total WHERE n > 1 AND whole) USING (iid)
 )
-SELECT iid, paid AS settled, paid_day AS settled_day FROM total WHERE n = 1 AND cents >= owed
+SELECT iid, CASE WHEN whole THEN paid END AS settled, CASE WHEN whole THEN paid_day END AS settled_day, NOT whole AS partly
+FROM total WHERE n = 1 OR NOT whole
 UNION ALL
-SELECT iid, min(paid), min(paid_day) FROM parts WHERE so_far >= owed GROUP BY iid
+SELECT iid, min(paid), min(paid_day), true FROM so_far WHERE cents >= owed GROUP BY iid

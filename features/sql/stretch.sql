@@ -10,7 +10,7 @@
 WITH contact AS (
     SELECT did, sent_day AS day, list(ch) AS channels, max(sent * 4 + tone) % 4 AS tone FROM sent GROUP BY did, sent_day
 ), looks AS (
-    SELECT DISTINCT did, day FROM sign WHERE looked AND NOT machine
+    SELECT DISTINCT did, day FROM sign WHERE looked
 ), paydays AS (
     SELECT DISTINCT did, paid_day AS day FROM receipt
 ), news AS (

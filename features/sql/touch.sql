@@ -10,12 +10,12 @@
 -- firsts, so what comes later does not move them.
 WITH fate AS (
     SELECT cid,
-           min(at_us) FILTER (kind = 'delivered') AS delivered,
-           min(at_us) FILTER (kind = 'bounced') AS bounced,
-           min(at_us) FILTER (looked AND NOT machine) AS opened,
-           min(at_us) FILTER (replied AND NOT machine) AS answered,
-           min(at_us) FILTER (kind = 'unsubscribed') AS opted_out,
-           min(hour) FILTER ((looked OR replied) AND NOT machine) AS noticed_hour
+           min(CASE WHEN kind = 0 THEN at_us END) AS delivered,
+           min(CASE WHEN kind = 1 THEN at_us END) AS bounced,
+           min(CASE WHEN looked THEN at_us END) AS opened,
+           min(CASE WHEN replied THEN at_us END) AS answered,
+           min(CASE WHEN kind = 7 THEN at_us END) AS opted_out,
+           min(CASE WHEN looked OR replied THEN hour END) AS noticed_hour
     FROM sign WHERE cid IS NOT NULL
     GROUP BY cid
 ), stretch AS (

@@ -1,22 +1,21 @@
--- vector: the groups side by side, every column in the order of Schema.
--- in:  moment, payment, payday, hours, reaction, context,
+-- vector: the groups side by side.
+-- in:  moment, payment, payday, hours, response, context,
 --      weather_response, forecast, sector, holiday, pool
--- out: one row per point; numbers DOUBLE, lists FLOAT[n]; what is not known is 0
---      unless the column says otherwise. looks and unread are spread into
---      opens and exposure by the reader.
+-- out: one row per point: the columns of Schema of one number or text, DOUBLE and
+--      VARCHAR, and what is packed, from which the reader makes the others (see
+--      unpack.go); what is not known is 0 unless the column says otherwise.
 SELECT creditor_id, debtor_id, as_of,
        kind, sector, area, language, zone AS timezone, country,
+       weekday(today)::INTEGER AS weekday, since_month_end(today)::INTEGER AS month_ended,
        coalesce(invoices_seen, 0)::DOUBLE AS invoices_seen,
        coalesce(invoices_paid, 0)::DOUBLE AS invoices_paid,
        coalesce(days_late_mean, 0)::DOUBLE AS days_late_mean,
-       coalesce(days_late_median, 0)::DOUBLE AS days_late_median,
-       coalesce(days_late_mad, 0)::DOUBLE AS days_late_mad,
        coalesce(days_late_mean_amount, 0)::DOUBLE AS days_late_mean_amount,
-       coalesce(days_late_trend, 0)::DOUBLE AS days_late_trend,
        coalesce(share_paid_before_due, 0)::DOUBLE AS share_paid_before_due,
        coalesce(share_paid_after_reminder, 0)::DOUBLE AS share_paid_after_reminder,
        coalesce(share_paid_unprompted_late, 0)::DOUBLE AS share_paid_unprompted_late,
        coalesce(reminders_per_paid, 0)::DOUBLE AS reminders_per_paid,
+       late_list, issue_list,
        coalesce(disputes, 0)::DOUBLE AS disputes,
        coalesce(promises_broken, 0)::DOUBLE AS promises_broken,
        coalesce(promises_kept, 0)::DOUBLE AS promises_kept,
@@ -25,42 +24,12 @@ SELECT creditor_id, debtor_id, as_of,
        coalesce(open_invoices, 0)::DOUBLE AS open_invoices,
        coalesce(overdue_invoices, 0)::DOUBLE AS overdue_invoices,
        coalesce(today - oldest_due, 0)::DOUBLE AS oldest_dpd,
-       coalesce(cadence_days, 0)::DOUBLE AS cadence_days,
-       coalesce(cadence, 0)::DOUBLE AS cadence,
        coalesce(natural_days, 0)::DOUBLE AS natural_days,
        coalesce(natural_payments, 0)::DOUBLE AS natural_payments,
-       seven(pay_weekday_0, pay_weekday_1, pay_weekday_2, pay_weekday_3, pay_weekday_4, pay_weekday_5, pay_weekday_6)::FLOAT[7] AS pay_weekday,
-       coalesce(pay_month_end, 0)::DOUBLE AS pay_month_end,
-       coalesce(today - last_pay_day, -1)::DOUBLE AS days_since_payment,
-       looks, unread,
-       seven(open_weekday_0, open_weekday_1, open_weekday_2, open_weekday_3, open_weekday_4, open_weekday_5, open_weekday_6)::FLOAT[7] AS open_weekday,
+       pay_days, pay_methods, looks,
        coalesce(machine_opens, 0)::DOUBLE AS machine_opens,
-       counts(a_0, a_1, a_2, a_3, a_4, 0)::FLOAT[5] AS sends,
-       counts(a_0, a_1, a_2, a_3, a_4, 1)::FLOAT[5] AS sends_matured,
-       counts(a_0, a_1, a_2, a_3, a_4, 2)::FLOAT[5] AS delivered,
-       counts(b_0, b_1, b_2, b_3, b_4, 0)::FLOAT[5] AS bounced,
-       counts(b_0, b_1, b_2, b_3, b_4, 1)::FLOAT[5] AS opened,
-       counts(b_0, b_1, b_2, b_3, b_4, 2)::FLOAT[5] AS answered,
-       counts(c_0, c_1, c_2, c_3, c_4, 0)::FLOAT[5] AS paid_3d,
-       counts(c_0, c_1, c_2, c_3, c_4, 1)::FLOAT[5] AS paid_7d,
-       counts(c_0, c_1, c_2, c_3, c_4, 2)::FLOAT[5] AS paid_14d,
-       counts(d_0, d_1, d_2, d_3, d_4, 0)::FLOAT[5] AS opted_out,
-       five(hours_to_open_0, hours_to_open_1, hours_to_open_2, hours_to_open_3, hours_to_open_4)::FLOAT[5] AS hours_to_open,
-       five(hours_to_pay_0, hours_to_pay_1, hours_to_pay_2, hours_to_pay_3, hours_to_pay_4)::FLOAT[5] AS hours_to_pay,
-       five(silent_0, silent_1, silent_2, silent_3, silent_4)::FLOAT[5] AS silent_run,
-       list_value(shrunk(count_of(d_0, 2), count_of(d_0, 1), open_0),
-           shrunk(count_of(d_1, 2), count_of(d_1, 1), open_1),
-           shrunk(count_of(d_2, 2), count_of(d_2, 1), open_2),
-           shrunk(count_of(d_3, 2), count_of(d_3, 1), open_3),
-           shrunk(count_of(d_4, 2), count_of(d_4, 1), open_4))::FLOAT[5] AS open_rate,
-       list_value(shrunk(count_of(e_0, 0), count_of(d_0, 1), pay_0),
-           shrunk(count_of(e_1, 0), count_of(d_1, 1), pay_1),
-           shrunk(count_of(e_2, 0), count_of(d_2, 1), pay_2),
-           shrunk(count_of(e_3, 0), count_of(d_3, 1), pay_3),
-           shrunk(count_of(e_4, 0), count_of(d_4, 1), pay_4))::FLOAT[5] AS paid_7d_rate,
-       list_value(coalesce(payments_0 / payments, 0), coalesce(payments_1 / payments, 0), coalesce(payments_2 / payments, 0), coalesce(payments_3 / payments, 0), coalesce(payments_4 / payments, 0), coalesce(payments_5 / payments, 0))::FLOAT[6] AS method_share,
-       list_value(coalesce(late_0, 0), coalesce(late_1, 0), coalesce(late_2, 0), coalesce(late_3, 0), coalesce(late_4, 0), coalesce(late_5, 0))::FLOAT[6] AS method_days_late,
-       CASE greatest(payments_0, payments_1, payments_2, payments_3, payments_4, payments_5) WHEN NULL THEN '' WHEN 0 THEN '' WHEN payments_0 THEN method_name(0) WHEN payments_1 THEN method_name(1) WHEN payments_2 THEN method_name(2) WHEN payments_3 THEN method_name(3) WHEN payments_4 THEN method_name(4) WHEN payments_5 THEN method_name(5) ELSE '' END AS usual_method,
+       sends, facts, to_open, to_pay, unread,
+       open_rates, pay_rates,
        coalesce(sun_response, zeros(4))::FLOAT[4] AS sun_response,
        coalesce(rain_response, zeros(4))::FLOAT[4] AS rain_response,
        coalesce(forecast_sun, list_resize([]::FLOAT[], 7, -1))::FLOAT[7] AS forecast_sun,
@@ -70,20 +39,13 @@ SELECT creditor_id, debtor_id, as_of,
        coalesce(region_risk, 0)::DOUBLE AS region_risk,
        coalesce(holiday.days, -1)::DOUBLE AS days_to_holiday,
        day(date_of(today))::DOUBLE AS day_of_month,
-       CASE WHEN last_pay_day IS NULL THEN -1 WHEN pay_month_end >= 0.5 THEN since_month_end(today)
-            ELSE (weekday(today) - list_position([coalesce(pay_weekday_0, 0), coalesce(pay_weekday_1, 0), coalesce(pay_weekday_2, 0), coalesce(pay_weekday_3, 0), coalesce(pay_weekday_4, 0), coalesce(pay_weekday_5, 0), coalesce(pay_weekday_6, 0)], greatest(coalesce(pay_weekday_0, 0), coalesce(pay_weekday_1, 0), coalesce(pay_weekday_2, 0), coalesce(pay_weekday_3, 0), coalesce(pay_weekday_4, 0), coalesce(pay_weekday_5, 0), coalesce(pay_weekday_6, 0))) + 8) % 7 END::DOUBLE AS days_since_usual_payday,
        coalesce(today - oldest_due, 0)::DOUBLE AS days_past_due,
-       coalesce(step, 0)::DOUBLE AS step,
-       coalesce((today - last_day) * 24, -1)::DOUBLE AS hours_since_contact,
-       coalesce(last_channel, -1)::DOUBLE AS last_channel,
-       coalesce(contacts_7d, 0)::DOUBLE AS contacts_7d,
-       coalesce(contacts_28d, 0)::DOUBLE AS contacts_28d,
        coalesce(rating, 0)::DOUBLE AS rating,
        coalesce(rating_change, 0)::DOUBLE AS rating_change,
        coalesce(complaints, 0)::DOUBLE AS complaints
 FROM moment
 LEFT JOIN payment USING (pid) LEFT JOIN payday USING (pid) LEFT JOIN hours USING (pid)
-LEFT JOIN reaction USING (pid) LEFT JOIN context USING (pid) LEFT JOIN weather_response USING (pid)
+LEFT JOIN response USING (pid) LEFT JOIN context USING (pid) LEFT JOIN weather_response USING (pid)
 LEFT JOIN forecast USING (area, "zone", today, upto) LEFT JOIN sector USING (sector, area, country, upto)
 LEFT JOIN holiday USING (country, today)
-JOIN pool USING (creditor_id, kind, sector, area, today)
+JOIN pool USING (prof, today)

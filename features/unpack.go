@@ -1,0 +1,476 @@
+package features
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"rappel/datasets/ledger"
+)
+
+// unpack gives a batch of vector.sql the schema of Schema. What is one number or
+// text a debtor passes as it is, without a copy. What happened to a debtor several
+// times comes packed, one whole number an event, and is added up here: SQL says of
+// every event whether it counts, and as what; sums, medians and runs over the
+// events of one debtor are cheap in a loop and dear in a query. A batch of another
+// shape is returned unchanged, retained.
+func unpack(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
+	if len(rec.Schema().FieldIndices("facts")) == 0 {
+		rec.Retain()
+		return rec, nil
+	}
+	in, err := readPacked(rec)
+	if err != nil {
+		return nil, err
+	}
+	n := int(rec.NumRows())
+	u := newUnpacked(n)
+	for r := range n {
+		u.invoices(r, in.late.of(r), in.issues.of(r))
+		u.payments(r, in.payDays.of(r), in.payMethods.of(r), in.weekday[r], in.monthEnded[r])
+		u.looks(r, in.looks.of(r))
+		u.unread(r, in.unread.of(r))
+		ripe := u.contacts(r, in.sends.of(r), in.facts.of(r))
+		open, pay := in.openRates.of(r), in.payRates.of(r)
+		for k := range ledger.Channels {
+			u.OpenRate[r*ledger.Channels+k] = shrunk(ripe[k].opened, ripe[k].n, open[k])
+			u.Paid7dRate[r*ledger.Channels+k] = shrunk(ripe[k].paid, ripe[k].n, pay[k])
+		}
+		u.spans(r, u.HoursToOpen, in.toOpen.of(r))
+		u.spans(r, u.HoursToPay, in.toPay.of(r))
+	}
+	made := reflect.ValueOf(&u.Set).Elem()
+	cols := make([]arrow.Array, len(columns))
+	defer func() {
+		for _, a := range cols {
+			if a != nil {
+				a.Release()
+			}
+		}
+	}()
+	for i, c := range columns {
+		if f := made.Field(c.index); !f.IsNil() {
+			cols[i] = columnOf(c, f.Interface(), n)
+			continue
+		}
+		col, err := columnNamed(rec, c.name)
+		if err != nil {
+			return nil, err
+		}
+		if col.DataType().ID() != c.typ.ID() {
+			return nil, &SchemaError{Column: c.name, Got: col.DataType().String()}
+		}
+		cols[i] = retype(c.typ, col)
+	}
+	return array.NewRecordBatch(schema, cols, rec.NumRows()), nil
+}
+
+// retype gives an array the exact type t, of the same layout, without a copy.
+func retype(t arrow.DataType, a arrow.Array) arrow.Array {
+	d := a.Data()
+	same := array.NewData(t, d.Len(), d.Buffers(), d.Children(), d.NullN(), d.Offset())
+	defer same.Release()
+	return array.MakeFromData(same)
+}
+
+// packed is the part of a batch of vector.sql that is not passed on; the files of
+// the groups say how it is packed.
+type packed struct {
+	late, payDays, looks, unread lists[int64]
+	sends, facts, toOpen, toPay  lists[int64]
+	issues, payMethods           lists[int32]
+	weekday, monthEnded          []int32        // of today
+	openRates, payRates          lists[float64] // by channel, of the profile
+}
+
+func readPacked(rec arrow.RecordBatch) (*packed, error) {
+	p := new(packed)
+	for _, c := range []struct {
+		name string
+		dst  any
+	}{
+		{"late_list", &p.late},
+		{"issue_list", &p.issues},
+		{"pay_days", &p.payDays},
+		{"pay_methods", &p.payMethods},
+		{"looks", &p.looks},
+		{"unread", &p.unread},
+		{"sends", &p.sends},
+		{"facts", &p.facts},
+		{"to_open", &p.toOpen},
+		{"to_pay", &p.toPay},
+		{"weekday", &p.weekday},
+		{"month_ended", &p.monthEnded},
+		{"open_rates", &p.openRates},
+		{"pay_rates", &p.payRates},
+	} {
+		col, err := columnNamed(rec, c.name)
+		if err != nil {
+			return nil, err
+		}
+		var fits bool
+		switch dst := c.dst.(type) {
+		case *lists[int64]:
+			fits = dst.read(col)
+		case *lists[int32]:
+			fits = dst.read(col)
+		case *[]int32:
+			var a *array.Int32
+			if a, fits = col.(*array.Int32); fits {
+				*dst = a.Values()
+			}
+		case *lists[float64]:
+			fits = dst.read(col)
+		}
+		if !fits {
+			return nil, &SchemaError{Column: c.name, Got: col.DataType().String()}
+		}
+	}
+	return p, nil
+}
+
+func columnNamed(rec arrow.RecordBatch, name string) (arrow.Array, error) {
+	at := rec.Schema().FieldIndices(name)
+	if len(at) == 0 {
+		return nil, &SchemaError{Column: name}
+	}
+	return rec.Column(at[0]), nil
+}
+
+// lists are the lists of a column; values are those of all rows.
+type lists[T any] struct {
+	rows   *array.List
+	values []T
+}
+
+// read takes the lists of a column, and reports whether it has any of this type.
+func (l *lists[T]) read(col arrow.Array) bool {
+	rows, isList := col.(*array.List)
+	if !isList {
+		return false
+	}
+	values, fits := rows.ListValues().(interface{ Values() []T })
+	if !fits {
+		return false
+	}
+	l.rows, l.values = rows, values.Values()
+	return true
+}
+
+// of returns the list of a row, empty where it is NULL.
+func (l *lists[T]) of(row int) []T {
+	if l.rows.IsNull(row) {
+		return nil
+	}
+	from, to := l.rows.ValueOffsets(row)
+	return l.values[from:to]
+}
+
+// unpacked holds the columns that are made here, in the fields of a Set; the
+// others are nil.
+type unpacked struct {
+	Set
+	own []int64 // scratch
+}
+
+func newUnpacked(n int) *unpacked {
+	u := new(unpacked)
+	for _, f := range []*[]float64{
+		&u.DaysLateMedian, &u.DaysLateMAD, &u.DaysLateTrend, &u.CadenceDays, &u.Cadence,
+		&u.PayMonthEnd, &u.DaysSincePayment, &u.DaysSinceUsualPayday,
+		&u.Step, &u.HoursSinceContact, &u.LastChannel, &u.Contacts7d, &u.Contacts28d,
+	} {
+		*f = make([]float64, n)
+	}
+	for _, f := range []*[]float32{
+		&u.Sends, &u.SendsMatured, &u.Delivered, &u.Bounced, &u.Opened, &u.Answered, &u.Paid3d, &u.Paid7d, &u.Paid14d,
+		&u.OptedOut, &u.HoursToOpen, &u.HoursToPay, &u.SilentRun, &u.OpenRate, &u.Paid7dRate,
+	} {
+		*f = make([]float32, n*ledger.Channels)
+	}
+	for _, f := range []*[]float32{&u.MethodShare, &u.MethodDaysLate} {
+		*f = make([]float32, n*len(ledger.Methods))
+	}
+	for _, f := range []*[]float32{&u.PayWeekday, &u.OpenWeekday} {
+		*f = make([]float32, n*7)
+	}
+	for _, f := range []*[]float32{&u.Opens, &u.Exposure} {
+		*f = make([]float32, n*HoursOfWeek)
+	}
+	u.UsualMethod = make([]string, n)
+	return u
+}
+
+// invoices puts those that were paid in the order of their settlement.
+func (u *unpacked) invoices(r int, late []int64, issues []int32) {
+	own := append(u.own[:0], late...)
+	slices.Sort(own)
+	n := len(own)
+	sum, last := int64(0), int64(0) // of all, and of the last three
+	for i, v := range own {
+		own[i] = v&(1<<20-1) - 1<<19
+		sum += own[i]
+		if i >= n-3 {
+			last += own[i]
+		}
+	}
+	if n > 3 {
+		u.DaysLateTrend[r] = float64(last)/3 - float64(sum-last)/float64(n-3)
+	}
+	if n > 0 {
+		u.DaysLateMedian[r], u.DaysLateMAD[r] = medianAndMAD(own)
+	}
+
+	own = own[:0]
+	for _, day := range issues {
+		own = append(own, int64(day))
+	}
+	slices.Sort(own)
+	gaps := own[:0]
+	for i := 1; i < len(own); i++ {
+		if gap := own[i] - own[i-1]; gap > 0 {
+			gaps = append(gaps, gap)
+		}
+	}
+	u.own = own
+	if len(gaps) == 0 {
+		return
+	}
+	n = len(gaps)
+	days, spread := medianAndMAD(gaps)
+	u.CadenceDays[r] = days
+	switch {
+	case n >= 3 && days >= 6 && days <= 8 && spread <= 1:
+		u.Cadence[r] = 1
+	case n >= 3 && days >= 27 && days <= 33 && spread <= 3:
+		u.Cadence[r] = 2
+	}
+}
+
+// medianAndMAD returns the median of values, and that of the distances to it. It
+// sorts values and overwrites them.
+func medianAndMAD(values []int64) (med, mad float64) {
+	slices.Sort(values)
+	twice := middle(values) // twice the median is a whole number
+	for i, v := range values {
+		d := 2*v - twice
+		values[i] = max(d, -d)
+	}
+	slices.Sort(values)
+	return float64(twice) / 2, float64(middle(values)) / 4
+}
+
+// middle returns twice the median of sorted values.
+func middle(sorted []int64) int64 {
+	n := len(sorted)
+	return sorted[(n-1)/2] + sorted[n/2]
+}
+
+// one is the weight of something of today; weights are whole numbers of 2^-30, so
+// that their sums do not depend on the order of a list.
+const one = 1 << 30
+
+// payments adds up pay days, each once, and payments by method.
+func (u *unpacked) payments(r int, days []int64, methods []int32, weekday, monthEnded int32) {
+	u.DaysSincePayment[r], u.DaysSinceUsualPayday[r] = -1, -1
+	if len(days) == 0 {
+		return
+	}
+	own := append(u.own[:0], days...)
+	slices.Sort(own)
+	own = slices.Compact(own)
+	u.own = own
+	var weights [7]int64
+	ends, all := int64(0), int64(0)
+	for _, v := range own {
+		w := v & (1<<31 - 1)
+		weights[v>>31&7] += w
+		all += w
+		ends += w * (v >> 34 & 1)
+	}
+	usual := 0
+	for d, w := range weights {
+		u.PayWeekday[r*7+d] = float32(float64(w) / one)
+		if w > weights[usual] {
+			usual = d
+		}
+	}
+	if all > 0 { // unless all was too long ago
+		u.PayMonthEnd[r] = float64(ends) / float64(all)
+	}
+	u.DaysSincePayment[r] = float64(own[0] >> 35)
+	if u.PayMonthEnd[r] >= 0.5 {
+		u.DaysSinceUsualPayday[r] = float64(monthEnded)
+	} else {
+		u.DaysSinceUsualPayday[r] = float64((int(weekday) - usual + 7) % 7)
+	}
+
+	var count, dated, late [8]int64
+	for _, v := range methods {
+		m := v & 7
+		count[m]++
+		if v&8 != 0 {
+			dated[m]++
+			late[m] += int64(v>>4 - 1<<19)
+		}
+	}
+	best := 0
+	for m := range ledger.Methods {
+		u.MethodShare[r*6+m] = float32(float64(count[m]) / float64(len(methods)))
+		if dated[m] > 0 {
+			u.MethodDaysLate[r*6+m] = float32(float64(late[m]) / float64(dated[m]))
+		}
+		if count[m] > count[best] {
+			best = m
+		}
+	}
+	if count[best] > 0 {
+		u.UsualMethod[r] = ledger.Methods[best]
+	}
+}
+
+// looks adds up signs by hour of the week, and by weekday where only the date is
+// known.
+func (u *unpacked) looks(r int, packed []int64) {
+	var slot [HoursOfWeek + 7]int64
+	for _, v := range packed {
+		slot[v&255] += v >> 8
+	}
+	for h, w := range slot[:HoursOfWeek] {
+		u.Opens[r*HoursOfWeek+h] = float32(float64(w) / one)
+	}
+	for d, w := range slot[HoursOfWeek:] {
+		u.OpenWeekday[r*7+d] = float32(float64(w) / one)
+	}
+}
+
+// unread adds up the hours that something lay unread. An hour in which two
+// contacts lay unread counts once, for the first.
+func (u *unpacked) unread(r int, packed []int64) {
+	own := append(u.own[:0], packed...)
+	slices.Sort(own)
+	u.own = own
+	var slot [HoursOfWeek]int64
+	until := int64(math.MinInt64)
+	for _, v := range own {
+		first, length, weight := v>>38, v>>31&127, v&(1<<31-1)
+		for h := max(first, until); h < first+length; h++ {
+			slot[((h+72)%HoursOfWeek+HoursOfWeek)%HoursOfWeek] += weight // 1970 began on a Thursday
+		}
+		until = max(until, first+length)
+	}
+	for h, w := range slot {
+		u.Exposure[r*HoursOfWeek+h] = float32(float64(w) / one)
+	}
+}
+
+// ripe counts contacts whose week is over: how many, opened and paid within it.
+type ripe struct{ n, opened, paid int64 }
+
+// shrunk is a rate of a debtor, shrunk to that of its profile with the weight of
+// ten contacts.
+func shrunk(x, n int64, profile float64) float32 {
+	return float32((float64(x) + 10*profile) / (float64(n) + 10))
+}
+
+// contacts counts contacts by channel, and by age; it returns those that are ripe,
+// by channel.
+func (u *unpacked) contacts(r int, sends, facts []int64) (ripen [ledger.Channels]ripe) {
+	u.HoursSinceContact[r], u.LastChannel[r] = -1, -1
+	var good [ledger.Channels]int64 // when the last was sent that was noticed, or followed by a payment
+	for k := range good {
+		good[k] = math.MinInt64
+	}
+	last, youngest := int64(math.MinInt64), int64(math.MaxInt64)
+	for i, f := range facts { // see response.sql
+		age, ch := f>>18, f>>15&7
+		youngest = min(youngest, age)
+		if age < 7 {
+			u.Contacts7d[r]++
+		}
+		if age < 28 {
+			u.Contacts28d[r]++
+		}
+		u.Step[r] += float64(f >> 14 & 1)
+		if ch >= ledger.Channels {
+			continue
+		}
+		if sends[i] > last || sends[i] == last && float64(ch) > u.LastChannel[r] {
+			last, u.LastChannel[r] = sends[i], float64(ch)
+		}
+		at := r*ledger.Channels + int(ch)
+		u.Sends[at]++
+		u.SendsMatured[at] += float32(f >> 13 & 1)
+		u.Delivered[at] += float32(f >> 12 & 1)
+		u.Bounced[at] += float32(f >> 11 & 1)
+		u.Opened[at] += float32(f >> 10 & 1)
+		u.Answered[at] += float32(f >> 9 & 1)
+		u.Paid3d[at] += float32(f >> 8 & 1)
+		u.Paid7d[at] += float32(f >> 7 & 1)
+		u.Paid14d[at] += float32(f >> 6 & 1)
+		u.OptedOut[at] += float32(f >> 5 & 1)
+		ripen[ch].n += f >> 4 & 1
+		ripen[ch].opened += f >> 3 & 1
+		ripen[ch].paid += f >> 2 & 1
+		if f>>1&1 != 0 {
+			good[ch] = max(good[ch], sends[i])
+		}
+	}
+	for i, f := range facts {
+		if ch := f >> 15 & 7; ch < ledger.Channels && sends[i] > good[ch] {
+			u.SilentRun[r*ledger.Channels+int(ch)]++
+		}
+	}
+	if len(facts) > 0 {
+		u.HoursSinceContact[r] = float64(youngest * 24)
+	}
+	return ripen
+}
+
+// spans writes the median of spans in microseconds to hours, by channel.
+func (u *unpacked) spans(r int, hours []float32, packed []int64) {
+	if len(packed) == 0 {
+		return
+	}
+	own := append(u.own[:0], packed...)
+	slices.SortFunc(own, func(a, b int64) int { return cmp.Or(cmp.Compare(a&7, b&7), cmp.Compare(a, b)) })
+	u.own = own
+	for len(own) > 0 {
+		n, ch := 1, own[0]&7
+		for n < len(own) && own[n]&7 == ch {
+			n++
+		}
+		med := (float64(own[(n-1)/2]>>3) + float64(own[n/2]>>3)) / 2
+		hours[r*ledger.Channels+int(ch)] = float32(med / 3.6e9)
+		own = own[n:]
+	}
+}
+
+// columnOf makes the Arrow column of n rows from a slice of a Set. Numbers are not
+// copied.
+func columnOf(c column, values any, n int) arrow.Array {
+	switch v := values.(type) {
+	case []string:
+		b := array.NewStringBuilder(memory.DefaultAllocator)
+		defer b.Release()
+		b.AppendValues(v, nil)
+		return b.NewArray()
+	case []float64:
+		data := array.NewData(c.typ, n, []*memory.Buffer{nil, memory.NewBufferBytes(arrow.Float64Traits.CastToBytes(v))}, nil, 0, 0)
+		defer data.Release()
+		return array.MakeFromData(data)
+	case []float32:
+		flat := array.NewData(arrow.PrimitiveTypes.Float32, len(v), []*memory.Buffer{nil, memory.NewBufferBytes(arrow.Float32Traits.CastToBytes(v))}, nil, 0, 0)
+		defer flat.Release()
+		data := array.NewData(c.typ, n, []*memory.Buffer{nil}, []arrow.ArrayData{flat}, 0, 0)
+		defer data.Release()
+		return array.MakeFromData(data)
+	}
+	panic(fmt.Sprintf("features: a column of %T", values))
+}
