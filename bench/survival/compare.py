@@ -11,6 +11,7 @@ import sys
 WANTED = {
     "cox_efron": ">= 6x", "cox_startstop_strata_cluster": ">= 4x", "cox_continuous": ">= 0.5x",
     "concordance_x1": "<= 0.6 s", "kaplan_meier": ">= 5x", "weibull": ">= 10x", "path50": "<= 3 s",
+    "path50_startstop_strata": "<= 3 s",
 }
 
 
@@ -27,7 +28,7 @@ def apart(a, b):
 go, r = lines(sys.argv[1]), lines(sys.argv[2])
 with open(sys.argv[3]) as f:
     reference = json.load(f).get({"1000": "synth1k", "100000": "synth100k", "1000000": "synth1m"}.get(sys.argv[4], ""), {})
-print(f"{'task':30} {'rappel s':>9} {'cpu s':>7} {'R s':>8} {'R cpu':>7} {'ratio':>7} {'asked':>9}  apart")
+print(f"{'task':30} {'rappel s':>9} {'cpu s':>7} {'R s':>8} {'R cpu':>7} {'ratio':>7} {'of cpu':>7} {'asked':>9}  apart")
 for task, g in go.items():
     o, notes = r.get(task), []
     if o and task != "cox_startstop_strata_cluster":
@@ -41,5 +42,6 @@ for task, g in go.items():
         if task == "cox_" + ties and ties in reference:
             notes.append(f"reference coef {apart(g['coef'], reference[ties]['coef']):.1e}")
     ratio = f"{o['seconds'] / g['seconds']:.1f}x" if o else ""
+    of_cpu = f"{o['cpu'] / g['cpu']:.1f}x" if o else ""
     print(f"{task:30} {g['seconds']:9.3f} {g['cpu']:7.2f} {o['seconds'] if o else 0:8.2f} {o['cpu'] if o else 0:7.2f} "
-          f"{ratio:>7} {WANTED.get(task, ''):>9}  {', '.join(notes) or json.dumps(g['answer'])}")
+          f"{ratio:>7} {of_cpu:>7} {WANTED.get(task, ''):>9}  {', '.join(notes) or json.dumps(g['answer'])}")

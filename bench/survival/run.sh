@@ -7,7 +7,8 @@
 # r-cran-jsonlite; glmnet for the path: r-cran-glmnet), python3 (numpy is
 # installed beside the data where it is missing), RAPPEL_REFERENCE.
 # environment: ROWS (1000000), RUNS (3), WORK (a folder for data, by default
-# under TMPDIR), LARGE (copies of the rows in the second streamed fit; 10),
+# under TMPDIR), LARGE (copies of the rows in the second streamed fit; 10), PERIODS
+# (copies of the rows as person-periods; 100),
 # GLMNET (1 to run glmnet too: half a minute).
 set -eu
 cd "$(dirname "$0")/../.."
@@ -26,6 +27,7 @@ data=$work/synth-$rows.bin
 [ -f "$data" ] || $python bench/survival/data.py "$reference/gen_synth.py" "$reference/reference_synth.json" "$rows" "$data"
 go build -o "$work/bench" ./bench/survival
 
+uptime
 "$work/bench" -data "$data" -runs "$runs" >"$work/go.json"
 Rscript bench/survival/bench.R "$data" "$runs" >"$work/r.json"
 python3 bench/survival/compare.py "$work/go.json" "$work/r.json" "$reference/reference_synth.json" "$rows"
@@ -38,6 +40,8 @@ arrow=$work/synth-$rows.arrow
 if [ "${LARGE:-10}" -gt 1 ]; then
 	"$work/bench" -data "$data" -write "$arrow" -copies "${LARGE:-10}"
 	"$work/bench" -stream "$arrow" | cut -c1-160
-	"$work/bench" -data "$data" -person-periods -copies "${LARGE:-10}" | cut -c1-160
+	echo "cloglog on person-periods made on the way, and with a warm start from 99 of 100 rows:"
+	"$work/bench" -data "$data" -person-periods -copies "${PERIODS:-100}" | cut -c1-200
+	"$work/bench" -data "$data" -warm | cut -c1-200
 fi
 rm -f "$arrow"

@@ -150,10 +150,16 @@ type coxLane struct {
 	head, headD   []float64 // sums of the position shared with the lane before
 	headLo        []float64
 	risk, riskD   float64   // the same of r alone
+	entered       []float64 // positions × (p+1): r and r·x of rows entered there; nil where that is too much
 	v             []float64 // weights in the information of a block of rows
 	ll            float64
 	block, weight []float64 // a block of positions
 }
+
+// enteredCells bounds what all lanes keep of rows entered late by position, in
+// numbers. Beyond it such rows are summed in the order of their entry, which
+// memory likes less.
+const enteredCells = 4 << 20
 
 // newCoxModel sorts and centres the data.
 func newCoxModel(d *Data, cause uint8, ties Ties, competing bool) (*coxModel, error) {
@@ -231,6 +237,9 @@ func newCoxModel(d *Data, cause uint8, ties Ties, competing bool) (*coxModel, er
 		s.gram = newGram(p)
 		s.head, s.headD, s.headLo = make([]float64, p), make([]float64, p), make([]float64, p)
 		s.v, s.weight, s.block = make([]float64, blockRows), make([]float64, blockRows), make([]float64, blockRows*p)
+		if m.byLo != nil && lanes*k*(p+1) <= enteredCells {
+			s.entered = make([]float64, k*(p+1))
+		}
 	}
 	if ties == Exact {
 		if d.Weight != nil {
@@ -403,7 +412,19 @@ func (m *coxModel) sumRows(beta []float64) {
 	for k, v := range m.d0 {
 		m.s0[k] += v
 	}
-	if m.byLo != nil {
+	switch {
+	case m.lane[0].entered != nil:
+		for l := range m.lane {
+			for g := range m.s0 {
+				from := m.lane[l].entered[g*(p+1) : (g+1)*(p+1)]
+				m.s0[g] -= from[p]
+				to := m.s1[g*p : g*p+p]
+				for j, v := range from[:p] {
+					to[j] -= v
+				}
+			}
+		}
+	case m.byLo != nil:
 		eachLane(m.leaveLane)
 		for l := range m.lane {
 			if m.cutLo[l] == m.cutLo[l+1] {
@@ -425,6 +446,7 @@ func (m *coxModel) sumLane(lane int, beta []float64) {
 	s, p := &m.lane[lane], m.p
 	clear(s.head)
 	clear(s.headD)
+	clear(s.entered)
 	s.risk, s.riskD = 0, 0
 	end := m.cut[lane+1]
 	if m.cut[lane] == end {
@@ -471,6 +493,13 @@ func (m *coxModel) sumLane(lane int, beta []float64) {
 			*risk += sumOf(m.r[first:end])
 			addXtV(to, m.x[first*p:end*p], m.r[first:end])
 			first = end
+		}
+		if s.entered != nil {
+			for i := lo; i < hi; i++ {
+				to := s.entered[int(m.lo[i])*(p+1):][:p+1]
+				addXtV(to[:p], m.x[i*p:i*p+p], m.r[i:i+1])
+				to[p] += m.r[i]
+			}
 		}
 	}
 }
