@@ -85,6 +85,10 @@ vendor-console: ## fetch and build what the console's pages and tests load, by t
 	cp api/console/web/node_modules/echarts/NOTICE api/console/static/echarts.NOTICE
 	cp api/console/web/node_modules/axe-core/axe.min.js api/testdata/axe.min.js
 
+.PHONY: bench-alerts
+bench-alerts: need-build ## changes planted in books of 5,000 debtors over a year, five seeds, and the alerts they give
+	go test -run '^$$' -bench BenchmarkAlerts -benchtime 1x -timeout 4h ./engine $(ALERTFLAGS)
+
 .PHONY: fuzz
 fuzz: need-build ## every decoder for FUZZTIME (default 60s) each
 	@set -e; for pkg in $$(go list ./...); do \

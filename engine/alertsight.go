@@ -225,7 +225,7 @@ func (w *watch) tests(i int, s *sight, n *news) []tested {
 	s.bounces(test, n.need(w, anomaly.BadAddress))
 	s.methods(test)
 	s.parts(test)
-	s.disputes(test)
+	s.disputes(test, w.Disputed)
 	s.rated(test, w.Scales)
 	s.promises(test, n.need(w, anomaly.BrokenPromise))
 	return list
@@ -479,18 +479,14 @@ func (s *sight) parts(test tester) {
 	})
 }
 
-// disputes tests whether as many disputes come together by chance.
-func (s *sight) disputes(test tester) {
+// disputes tests whether as many of the last months' invoices are disputed by
+// chance, in a book of which share is.
+func (s *sight) disputes(test tester, share float64) {
+	const weight = 4 // invoices that the book's share is worth
 	var opened []int64
-	first := s.at
 	for i := range s.a.cases {
 		if c := &s.a.cases[i]; c.Kind == "dispute" && !c.OpenedAt.IsZero() && c.OpenedAt.Unix() <= s.at {
 			opened = append(opened, c.OpenedAt.Unix())
-		}
-	}
-	for i := range s.a.invoices {
-		if t := s.a.invoices[i].issued; t != 0 {
-			first = min(first, t)
 		}
 	}
 	test(testDispute, len(opened), func() (tested, bool) {
@@ -501,11 +497,20 @@ func (s *sight) disputes(test tester) {
 		if len(lately) == 0 {
 			return tested{}, false
 		}
-		f := anomaly.Frequency{Count: 0.5, Time: 365}.Plus(float64(k), float64(max(0, start-first))/daySeconds)
+		before, n := 0, 0
+		for i := range s.a.invoices {
+			if t := s.a.invoices[i].issued; t != 0 && t < start {
+				before++
+			} else if t != 0 && t <= s.at {
+				n++
+			}
+		}
+		n = max(n, len(lately))
+		own := anomaly.Share{Yes: weight * share, No: weight * (1 - share)}.Plus(float64(k), float64(max(0, before-k)))
 		// One dispute has just been opened, or nothing would be asked: the
 		// others are by chance or not.
-		t := tested{kind: anomaly.DisputeSpike, p: f.AtLeast(len(lately)-1, disputeWindow)}
-		usual := f.Count / f.Time * disputeWindow
+		t := tested{kind: anomaly.DisputeSpike, p: own.AtLeast(len(lately)-1, n-1)}
+		usual := own.Yes / (own.Yes + own.No) * float64(n)
 		since := s.day(lately[0])
 		t.found = found{
 			Key: fmt.Sprintf("disputes/%v", since), Since: since, Unit: "disputes", Expected: Range{0, usual, math.Ceil(usual + 1)}, Seen: float64(len(lately)),

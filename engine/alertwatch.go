@@ -56,6 +56,7 @@ type watchState struct {
 	Profiles []string
 	RollUps  map[int]string     // by id of the detector: the alert that tells it
 	Scales   map[string]float64 // how much a provider's ratings usually move
+	Disputed float64            // share of invoices that are disputed
 	Detector anomaly.State      // without Debtors
 }
 
@@ -82,7 +83,7 @@ func newWatch() (*watch, error) {
 		return nil, err
 	}
 	return &watch{
-		watchState: watchState{RollUps: map[int]string{}, Scales: map[string]float64{}},
+		watchState: watchState{RollUps: map[int]string{}, Scales: map[string]float64{}, Disputed: 0.01},
 		detector:   d, index: map[string]int{},
 	}, nil
 }
@@ -273,7 +274,7 @@ func (e *Engine) tick(b *book, w *watch, n *news, day ledger.Day, at time.Time) 
 	if w.Refit == 0 || day-w.Refit >= refitDays {
 		w.Refit = day
 		w.detector.Refit()
-		w.Scales = ratingScales(b.accounts, unix)
+		w.Scales, w.Disputed = ratingScales(b.accounts, unix), disputedShare(b.accounts, unix)
 	}
 	w.Day = day
 	r := w.detector.Tick(int32(day))
@@ -363,6 +364,25 @@ func ratingScales(accounts map[string]*account, at int64) map[string]float64 {
 		}
 	}
 	return scales
+}
+
+// disputedShare returns the share of invoices that are disputed, in a book that
+// shows little of it one in a hundred.
+func disputedShare(accounts map[string]*account, at int64) float64 {
+	disputes, invoices := 0.5, 50.0
+	for _, a := range accounts {
+		for i := range a.cases {
+			if c := &a.cases[i]; c.Kind == "dispute" && !c.OpenedAt.IsZero() && c.OpenedAt.Unix() <= at {
+				disputes++
+			}
+		}
+		for i := range a.invoices {
+			if t := a.invoices[i].issued; t != 0 && t <= at {
+				invoices++
+			}
+		}
+	}
+	return min(0.9, disputes/invoices)
 }
 
 // news collects what becomes of alerts while lists are drawn up. Nothing of
@@ -519,6 +539,7 @@ func (n *news) raise(debtor, kind string, f found) *filed {
 		case n.at.Sub(at) > newsDays*24*time.Hour && status != AlertOpen:
 			a = nil
 		case status == AlertOpen:
+			f.Since = min(f.Since, old.Since)
 			n.step(a, stepUpdated, &f)
 			return a
 		}

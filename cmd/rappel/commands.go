@@ -20,6 +20,7 @@ func commands() []*cobra.Command {
 		newRecommendCommand(),
 		newPlanCommand(),
 		newReportCommand(),
+		newAlertsCommand(),
 		newServeCommand(),
 		newDoctorCommand(),
 		newKeyCommand(),

@@ -105,6 +105,7 @@ is stopped. Without a model it starts from the built-in priors and learns.`,
 	f.StringVar(&oidc.Redirect, "oidc-redirect", "", "where the provider sends people back: https://HOST/console/oidc/callback")
 	f.StringVar(&oidc.Claim, "oidc-claim", "email", "claim that holds the user's name")
 	f.DurationVar(&cfg.StopAfter, "stop-after", cfg.StopAfter, "how long a stop waits for requests under way")
+	f.BoolVar(&cfg.PublicHooks, "public-webhooks", false, "send webhooks to public addresses only, never to a private network")
 	return cmd
 }
 

@@ -47,27 +47,6 @@ func lchoose(n, k int) float64 {
 	return a - b - c
 }
 
-// Frequency is what is known of how often something happens to a debtor: a
-// Gamma distribution. Start from the profile's and add the debtor's own.
-type Frequency struct {
-	Count float64 // events, positive
-	Time  float64 // time in which they happened, positive; any unit
-}
-
-// Plus returns the frequency after count more events in time.
-func (f Frequency) Plus(count, time float64) Frequency {
-	return Frequency{f.Count + count, f.Time + time}
-}
-
-// AtLeast returns the probability of k or more events in the coming time: the
-// negative binomial upper tail. It serves disputes.
-func (f Frequency) AtLeast(k int, time float64) float64 {
-	if k <= 0 {
-		return 1
-	}
-	return mathext.RegIncBeta(float64(k), f.Count, time/(f.Time+time))
-}
-
 // Drop returns the probability that a rating falls by drop or more between
 // two observations, where changes have mean zero, standard deviation scale
 // and df degrees of freedom: the Student-t tail.

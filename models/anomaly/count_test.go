@@ -2,10 +2,8 @@ package anomaly
 
 import (
 	"math"
-	"math/rand/v2"
 	"testing"
 
-	"gonum.org/v1/gonum/stat/distuv"
 	"pgregory.net/rapid"
 )
 
@@ -47,29 +45,6 @@ func TestShareAtLeast(t *testing.T) {
 			t.Errorf("P(at least 1 of %d) = %v, want %v", n, got, want)
 		}
 	})
-}
-
-// TestFrequencyAtLeast draws the rate and then the events.
-func TestFrequencyAtLeast(t *testing.T) {
-	f := Frequency{Count: 3, Time: 12}.Plus(1, 2)
-	r := rand.New(rand.NewPCG(2, 2))
-	const trials = 40000
-	var hits [6]float64
-	for range trials {
-		rate := distuv.Gamma{Alpha: f.Count, Beta: f.Time, Src: r}.Rand()
-		n := int(distuv.Poisson{Lambda: 3 * rate, Src: r}.Rand())
-		for k := range hits {
-			if n >= k {
-				hits[k]++
-			}
-		}
-	}
-	for k := range hits {
-		// Three standard errors of a share of 40,000 are 0.75 points.
-		if got, want := f.AtLeast(k, 3), hits[k]/trials; math.Abs(got-want) > 0.0075 {
-			t.Errorf("P(at least %d) = %.4f, drawn %.4f", k, got, want)
-		}
-	}
 }
 
 func TestDrop(t *testing.T) {
