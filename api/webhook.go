@@ -33,7 +33,7 @@ const (
 	hookTimeout = 15 * time.Second // of one attempt
 	hookBatch   = 200              // messages looked at together
 	hookAtOnce  = 8                // subscribers told at a time
-	hookLook    = 5 * time.Second  // between looks for messages whose wait is over
+	hookLook    = time.Second      // between looks for messages whose wait is over
 )
 
 // tellAlways sends messages as they become due, until ctx ends.
