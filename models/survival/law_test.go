@@ -219,6 +219,110 @@ func TestCurveLaws(t *testing.T) {
 	})
 }
 
+// copies writes every row as often as its weight says.
+func copies(d *Data) *Data {
+	out := &Data{Names: d.Names, Columns: make([][]float64, len(d.Columns))}
+	for i, w := range d.Weight {
+		for range int(w) {
+			for j, c := range d.Columns {
+				out.Columns[j] = append(out.Columns[j], c[i])
+			}
+			out.Time, out.Event = append(out.Time, d.Time[i]), append(out.Event, d.Event[i])
+			if d.Entry != nil {
+				out.Entry = append(out.Entry, d.Entry[i])
+			}
+			if d.Stratum != nil {
+				out.Stratum = append(out.Stratum, d.Stratum[i])
+			}
+		}
+	}
+	return out
+}
+
+// Curves, parametric models and concordance: copies are weights, a stratum for
+// all is none, and the unit of time moves times alone.
+func TestLawsOfWeightsStrataAndTime(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := drawn(t)
+		d.Offset = nil
+		inHours := func(d Data) *Data {
+			d.Time, d.Entry = slices.Clone(d.Time), slices.Clone(d.Entry)
+			for i := range d.Time {
+				d.Time[i] *= 24
+				if d.Entry != nil {
+					d.Entry[i] *= 24
+				}
+			}
+			return &d
+		}
+		curves := func(d *Data) (out []float64, times []float64) {
+			km, err := KaplanMeier(d, CurveOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			aj, err := AalenJohansen(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for s, c := range km {
+				out = slices.Concat(out, c.Survival, c.SE, c.Lower, c.Upper, c.CumHaz, flatten(aj[s].CIF))
+				times = append(times, c.Time...)
+			}
+			return out, times
+		}
+		want, times := curves(d)
+		got, _ := curves(copies(d))
+		equal(t, "curves of copies", got, want)
+		got, hours := curves(inHours(*d))
+		equal(t, "curves in hours", got, want)
+		for k, v := range times {
+			if hours[k] != 24*v {
+				t.Fatalf("time %v is %v in hours", v, hours[k])
+			}
+		}
+		one, none := *d, *d
+		one.Stratum, none.Stratum = slices.Repeat([]int{4}, d.Rows()), nil
+		got, _ = curves(&one)
+		want, _ = curves(&none)
+		equal(t, "curves of one stratum", got, want)
+
+		// Pairs of a row with its own copy are not comparable unless tied.
+		con, err := Concord(d, d.Columns[0], ConcordanceOptions{})
+		if err != nil {
+			t.Skip("no comparable pair")
+		}
+		again, err := Concord(copies(d), copies(d).Columns[0], ConcordanceOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "pairs of copies", []float64{again.Concordant, again.Discordant, again.TiedX}, []float64{con.Concordant, con.Discordant, con.TiedX})
+
+		plain := &Data{Columns: d.Columns, Names: d.Names, Time: d.Time, Event: d.Event, Weight: d.Weight}
+		dist := rapid.SampledFrom([]Dist{Weibull, Exponential, LogNormal, LogLogistic}).Draw(t, "distribution")
+		fit := func(d *Data) *AFT {
+			f, err := FitAFT(d, AFTOptions{Dist: dist})
+			if err != nil {
+				t.Skip("drawn without information: ", err)
+			}
+			return f
+		}
+		a := fit(plain)
+		b := fit(copies(plain))
+		equal(t, "parametric copies", append(b.Coef, b.Scale, b.LogLik), append(slices.Clone(a.Coef), a.Scale, a.LogLik))
+		b = fit(inHours(*plain))
+		b.Coef[0] -= math.Log(24)
+		equal(t, "parametric in hours", append(b.Coef, b.Scale), append(slices.Clone(a.Coef), a.Scale))
+		last := 1.0
+		for _, at := range []float64{0, 0.5, 1, 3, 10, 40, 200} {
+			s := a.Survival([]float64{0.3, 1}, at)
+			if s > last || s < 0 {
+				t.Fatalf("survival %v at %v after %v", s, at, last)
+			}
+			last = s
+		}
+	})
+}
+
 func TestBadDataIsRefusedByName(t *testing.T) {
 	good := func() *Data {
 		d := days(200, 3, 5)
