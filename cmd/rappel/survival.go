@@ -582,10 +582,35 @@ func (o *survivalOptions) fitAFT(a *survivalAnswer, in *survivalInput) error {
 	if err != nil {
 		return err
 	}
-	for _, t := range o.predict {
+	var events []float64
+	for i, t := range d.Time {
+		if t > 0 && (d.Event[i] != 0 || (d.Upper != nil && !math.IsInf(d.Upper[i], 1))) {
+			events = append(events, t)
+		}
+	}
+	slices.Sort(events)
+	events = slices.Compact(events)
+	zero := make([]float64, len(x))
+	for _, t := range events {
+		s := fit.Survival(zero, t)
+		a.Baseline = append(a.Baseline, baselineLine{Time: number(t), CumHaz: number(-math.Log(s)), Survival: number(s)})
+	}
+	times := o.predict
+	if times == nil {
+		times = events
+	}
+	atRisk := func(float64) float64 { return math.NaN() }
+	if d.Upper == nil {
+		km, err := survival.KaplanMeier(d, survival.CurveOptions{})
+		if err != nil {
+			return err
+		}
+		atRisk = km[0].AtRiskAt
+	}
+	for _, t := range times {
 		s := fit.Survival(x, t)
 		a.Curves = append(a.Curves, curveLine{
-			Time: number(t), NRisk: number(math.NaN()), Survival: number(s), SE: number(math.NaN()),
+			Time: number(t), NRisk: number(atRisk(t)), Survival: number(s), SE: number(math.NaN()),
 			Lo: number(math.NaN()), Hi: number(math.NaN()), Incidence: number(1 - s), CumHaz: maybe(-math.Log(s)),
 		})
 	}
