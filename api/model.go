@@ -69,7 +69,7 @@ func (s *Server) register(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := s.engine.Register(c.Request().Context(), path)
+	m, err := s.engine.Register(c.Request().Context(), path, keyOf(c).ID)
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ type Config struct {
 	Burst      int           // requests that a key may send at once
 	StopAfter  time.Duration // how long a stop waits for requests under way
 	ModelDir   string        // folder that artefacts must lie in to be registered; empty: any
+	LakeDir    string        // folder of the lake that snapshots write; empty: beside the warehouse, with .lake after its name
 	// HookWaits are how long to wait after each attempt to send a message that
 	// did not arrive; after the last it is a dead letter.
 	HookWaits   []time.Duration
@@ -111,7 +112,13 @@ func (s *Server) routes() {
 	v1("GET", "/models", s.models, "train", "review", "admin")
 	v1("POST", "/models", s.register, "train")
 	v1("POST", "/models/:id/promote", s.promote, "train")
+	v1("POST", "/models/:id/evaluate", s.evaluate, "train")
+	v1("GET", "/models/:id/shadow", s.trial, "train", "review", "admin")
+	v1("POST", "/models/:id/shadow", s.shadow, "train")
+	v1("DELETE", "/models/shadow", s.endShadow, "train")
 	v1("POST", "/models/rollback", s.rollback, "train")
+	v1("POST", "/snapshots", s.snapshot, "train", "admin")
+	v1("GET", "/jobs/:id", s.job, "train", "admin")
 	v1("GET", "/keys", s.keys, "admin")
 	v1("POST", "/keys", s.createKey, "admin")
 	v1("DELETE", "/keys/:id", s.revokeKey, "admin")
@@ -145,6 +152,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		err = errors.Join(err, srv.Close()) // ends the contexts of requests still under way
 	}
 	s.inFlight.Wait()
+	s.engine.StopJobs()
 	beside.Wait()
 	return err
 }

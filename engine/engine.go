@@ -49,6 +49,10 @@ type Engine struct {
 	bell  chan struct{}             // messages wait to be sent
 	hooks atomic.Pointer[[]Webhook] // subscribers
 
+	jobs     jobs
+	snapshot sync.Mutex               // one at a time
+	trial    atomic.Pointer[champion] // the model on trial; nil: none
+
 	mu       sync.RWMutex
 	books    map[string]*book
 	champion champion
@@ -69,6 +73,9 @@ type book struct {
 	creditor atomic.Pointer[Creditor]
 	location atomic.Pointer[time.Location]
 	learned  atomic.Pointer[learned]
+	// understudy is what the model on trial knows of the last state it was asked
+	// beside.
+	understudy atomic.Pointer[understudy]
 
 	mu       sync.RWMutex
 	accounts map[string]*account
@@ -118,6 +125,9 @@ func New(ctx context.Context, st *store.Store, opt Options) (*Engine, error) {
 	if err := e.loadChampion(ctx); err != nil {
 		return nil, err
 	}
+	if err := st.AbandonJobs(ctx, "The server stopped before it ended."); err != nil {
+		return nil, err
+	}
 	if err := e.loadHooks(ctx); err != nil {
 		return nil, err
 	}
@@ -153,6 +163,11 @@ func New(ctx context.Context, st *store.Store, opt Options) (*Engine, error) {
 	for _, id := range slices.Sorted(maps.Keys(e.books)) {
 		if err := e.resume(ctx, e.books[id]); err != nil {
 			return nil, fmt.Errorf("resume %s: %w", id, err)
+		}
+		// What was learnt with another model than the one that is to serve, given
+		// by name or promoted just before the end, is no answer of this one.
+		if b := e.books[id]; e.champion.id != PriorID && b.learned.Load().id != e.champion.id {
+			e.restart(b, e.champion)
 		}
 	}
 	return e, nil
@@ -365,6 +380,7 @@ func (e *Engine) Recommend(ctx context.Context, req Request) (*Decision, error) 
 		return nil, fmt.Errorf("log decision: %w", err)
 	}
 	b.remember(d, &row, s)
+	e.shadow(ctx, b, l, req, []ledger.Decision{row})
 	return d, nil
 }
 
@@ -667,6 +683,7 @@ func (e *Engine) Batch(ctx context.Context, req Request, debtors []string, yield
 		if err := e.logDecisions(ctx, rows); err != nil {
 			return fmt.Errorf("log decisions: %w", err)
 		}
+		e.shadow(ctx, b, l, req, rows)
 		for _, d := range answers {
 			if err := yield(d); err != nil {
 				return err

@@ -34,7 +34,7 @@ type jobs struct {
 	running sync.WaitGroup
 }
 
-// Start begins a job and returns at once. Its result is what work returns, as
+// start begins a job and returns at once. Its result is what work returns, as
 // JSON; of an error it tells only that it failed, the log says why.
 func (e *Engine) start(ctx context.Context, kind, creditor string, work func(context.Context) (any, error)) (*Job, error) {
 	row := store.Job{ID: ulid.Make().String(), Creditor: creditor, Kind: kind, Status: store.JobRunning, CreatedAt: e.opt.Now().UTC()}
@@ -124,8 +124,15 @@ func (e *Engine) Snapshot(ctx context.Context, dir string) (*Snapshot, error) {
 	return &Snapshot{Path: dir, Rows: rows}, nil
 }
 
-// StartSnapshot is Snapshot as a job, one at a time.
+// StartSnapshot is Snapshot as a job, one at a time. An empty folder stands for
+// the one beside the warehouse.
 func (e *Engine) StartSnapshot(ctx context.Context, dir, actor string) (*Job, error) {
+	if dir == "" {
+		if e.store.Path() == "" {
+			return nil, &FieldError{"", "a warehouse in memory has no place for a lake"}
+		}
+		dir = e.store.Path() + ".lake"
+	}
 	if err := e.store.Audit(ctx, "", actor, "snapshot", dir, ""); err != nil {
 		return nil, err
 	}

@@ -553,7 +553,7 @@ func (p *planner) draw(ctx context.Context, list []chooser, sol *plan.Solution, 
 			out.count(d, costs[row.Channel], value)
 			rows, actions = append(rows, row), append(actions, store.PlanAction{Debtor: x.id, Decision: d.ID, Value: value})
 		}
-		if err := p.e.store.LogDecisions(ctx, rows); err != nil {
+		if err := p.e.logDecisions(ctx, rows); err != nil {
 			return fmt.Errorf("log decisions: %w", err)
 		}
 		if err := p.e.store.PutPlanActions(ctx, p.req.Creditor, p.id, out.Debtors-len(actions), actions); err != nil {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
-	"rappel/datasets/ledger"
 	"rappel/datasets/store"
 	"rappel/features"
 	"rappel/features/signal"
@@ -21,10 +23,11 @@ const PriorID = "prior"
 type ModelInfo struct {
 	ID           string           `json:"id"`
 	Path         string           `json:"path"`
-	Status       string           `json:"status"` // registered, serving, retired
+	Status       string           `json:"status"` // registered, shadow, serving, retired
 	RegisteredAt time.Time        `json:"registered_at"`
 	PromotedAt   *time.Time       `json:"promoted_at,omitempty"`
 	Manifest     *models.Manifest `json:"manifest,omitempty"`
+	Evidence     *Evaluation      `json:"evidence,omitempty"` // the last evaluation: what a promotion rests on
 }
 
 // loadChampion sets the model that books without a learnt state start from:
@@ -32,15 +35,21 @@ type ModelInfo struct {
 func (e *Engine) loadChampion(ctx context.Context) error {
 	e.champion = champion{id: PriorID, model: models.Prior()}
 	dir := e.opt.ModelDir
-	if dir == "" {
-		list, err := e.store.Models(ctx)
-		if err != nil {
-			return fmt.Errorf("models: %w", err)
-		}
-		for _, m := range list {
-			if m.Status == store.Serving {
-				dir = m.Path
+	list, err := e.store.Models(ctx)
+	if err != nil {
+		return fmt.Errorf("models: %w", err)
+	}
+	for _, m := range list {
+		switch {
+		case m.Status == store.Serving && dir == "":
+			dir = m.Path
+		case m.Status == store.Shadowing:
+			trial, _, err := models.Load(m.Path, features.SchemaHash())
+			if err != nil {
+				e.opt.Log.LogAttrs(ctx, slog.LevelWarn, "the model on trial cannot be loaded", slog.String("model_id", m.ID), slog.Any("error", err))
+				continue
 			}
+			e.trial.Store(&champion{id: m.ID, model: trial})
 		}
 	}
 	if dir == "" {
@@ -69,6 +78,9 @@ func (e *Engine) Models(ctx context.Context) ([]ModelInfo, error) {
 		if man, err := models.ReadManifest(m.Path); err == nil {
 			info.Manifest = man
 		}
+		if info.Evidence, err = e.evidence(ctx, m.ID); err != nil {
+			return nil, err
+		}
 		out = append(out, info)
 	}
 	return out, nil
@@ -76,7 +88,7 @@ func (e *Engine) Models(ctx context.Context) ([]ModelInfo, error) {
 
 // Register checks the artefact in dir and adds it to the list; the running
 // model stays.
-func (e *Engine) Register(ctx context.Context, dir string) (ModelInfo, error) {
+func (e *Engine) Register(ctx context.Context, dir, actor string) (ModelInfo, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return ModelInfo{}, fmt.Errorf("register: %w", err)
@@ -89,41 +101,43 @@ func (e *Engine) Register(ctx context.Context, dir string) (ModelInfo, error) {
 	if err := e.store.RegisterModel(ctx, man.ID, dir); err != nil {
 		return ModelInfo{}, fmt.Errorf("register %s: %w", man.ID, err)
 	}
-	return info, nil
+	return info, e.store.Audit(ctx, "", actor, "register", man.ID, dir)
 }
 
 // Promote makes a registered artefact the champion. Every book starts again
-// from it and learns what has happened since at its next learning.
+// from it and learns what has happened since at its next learning; questions
+// meanwhile are answered by the one before. The audit log keeps on which
+// interval the promotion rests: that of the model's last evaluation.
 func (e *Engine) Promote(ctx context.Context, id, actor string) (ModelInfo, error) {
-	list, err := e.store.Models(ctx)
+	return e.promote(ctx, id, "promote", actor)
+}
+
+func (e *Engine) promote(ctx context.Context, id, action, actor string) (ModelInfo, error) {
+	row, c, man, err := e.registered(ctx, id)
 	if err != nil {
-		return ModelInfo{}, fmt.Errorf("models: %w", err)
+		return ModelInfo{}, err
 	}
-	for _, row := range list {
-		if row.ID != id {
-			continue
-		}
-		m, man, err := models.Load(row.Path, features.SchemaHash())
-		if err != nil {
-			return ModelInfo{}, err
-		}
-		at := e.opt.Now().UTC()
-		info := ModelInfo{ID: id, Path: row.Path, Status: store.Serving, RegisteredAt: row.RegisteredAt, PromotedAt: &at, Manifest: man}
-		messages, err := e.tell(TellModel, fmt.Sprintf("msg_%s_%d", id, at.UnixMicro()), "", "", at, info)
-		if err != nil {
-			return ModelInfo{}, err
-		}
-		if err := e.store.PromoteModel(ctx, id, messages...); err != nil {
-			return ModelInfo{}, fmt.Errorf("promote %s: %w", id, err)
-		}
-		e.ring()
-		if err := e.store.Audit(ctx, "", actor, "promote", id, ""); err != nil {
-			return ModelInfo{}, err
-		}
-		e.crown(champion{id: man.ID, model: m})
-		return info, nil
+	at := e.opt.Now().UTC()
+	info := ModelInfo{ID: id, Path: row.Path, Status: store.Serving, RegisteredAt: row.RegisteredAt, PromotedAt: &at, Manifest: man}
+	if info.Evidence, err = e.evidence(ctx, id); err != nil {
+		return ModelInfo{}, err
 	}
-	return ModelInfo{}, fmt.Errorf("model %q: %w", id, ledger.ErrNotFound)
+	messages, err := e.tell(TellModel, fmt.Sprintf("msg_%s_%d", id, at.UnixMicro()), "", "", at, info)
+	if err != nil {
+		return ModelInfo{}, err
+	}
+	if err := e.store.PromoteModel(ctx, id, messages...); err != nil {
+		return ModelInfo{}, fmt.Errorf("%s %s: %w", action, id, err)
+	}
+	e.ring()
+	if err := e.store.Audit(ctx, "", actor, action, id, info.Evidence.String()); err != nil {
+		return ModelInfo{}, err
+	}
+	if t := e.trial.Load(); t != nil && t.id == id {
+		e.trial.Store(nil)
+	}
+	e.crown(c)
+	return info, nil
 }
 
 // ErrNoPrevious reports a rollback where no champion came before.
@@ -145,26 +159,26 @@ func (e *Engine) Rollback(ctx context.Context, actor string) (ModelInfo, error) 
 	if previous == nil {
 		return ModelInfo{}, ErrNoPrevious
 	}
-	return e.Promote(ctx, previous.ID, actor)
+	return e.promote(ctx, previous.ID, "rollback", actor)
 }
 
 // crown starts every book from c. What a book had learnt of single debtors
 // comes back from its vectors and events; the posterior is c's.
 func (e *Engine) crown(c champion) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.champion = c
-	for _, b := range e.books {
-		b.learning.Lock()
-		last := b.learned.Load()
-		l := newLearned(c, last.asOf)
-		if last.set != nil {
-			l.set = last.set
-		}
-		l.rows = last.rows
-		b.learned.Store(l)
-		b.learning.Unlock()
+	books := slices.Collect(maps.Values(e.books))
+	e.mu.Unlock() // a learning under way asks for it
+	for _, b := range books {
+		e.restart(b, c)
 	}
+}
+
+// restart lets a book start again from c.
+func (e *Engine) restart(b *book, c champion) {
+	b.learning.Lock()
+	defer b.learning.Unlock()
+	b.learned.Store(e.fromChampion(b, c, b.learned.Load()))
 }
 
 // holidayYears and holidayCountries are those whose public holidays a new

@@ -49,6 +49,41 @@ func TestLakeEqualsWarehouse(t *testing.T) {
 	same(t, got, load(t, db, "2025-03-01T10:00:00Z", Filter{}))
 }
 
+// So does the lake of a snapshot; what is erased is not in the next one.
+func TestSnapshotEqualsWarehouse(t *testing.T) {
+	db := creditors(t)
+	fill(t, db, book(7, 30), time.Time{})
+	dir := filepath.Join(t.TempDir(), "lake")
+	asOf := "2025-03-01T10:00:00Z"
+	vectors := func() *Set {
+		t.Helper()
+		if _, err := db.WriteLake(t.Context(), dir); err != nil {
+			t.Fatal(err)
+		}
+		lake, err := OpenLake(t.Context(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer lake.Close()
+		set, err := New(lake).Load(t.Context(), day(asOf), Filter{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set
+	}
+	first := vectors()
+	same(t, first, load(t, db, asOf, Filter{}))
+	gone := first.Key(0)
+	if _, err := db.Erase(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	second := vectors()
+	same(t, second, load(t, db, asOf, Filter{}))
+	if _, there := second.Row(gone); there || second.Len() != first.Len()-1 {
+		t.Errorf("%d vectors of %d are left, the erased among them: %v", second.Len(), first.Len(), there)
+	}
+}
+
 func TestNoLake(t *testing.T) {
 	if _, err := OpenLake(t.Context(), t.TempDir()); err == nil || !strings.Contains(err.Error(), "holds no Parquet file") {
 		t.Errorf("%v, want that the folder is empty", err)

@@ -19,6 +19,8 @@ func commands() []*cobra.Command {
 		evaluate,
 		newRecommendCommand(),
 		newPlanCommand(),
+		newModelCommand(),
+		newSnapshotCommand(),
 		newReportCommand(),
 		newAlertsCommand(),
 		newServeCommand(),

@@ -104,7 +104,7 @@ func runDemo(cmd *cobra.Command, debtors, weeks int, seed uint64, addr, dir stri
 	if err := printTraining(errs, report, model); err != nil {
 		return err
 	}
-	info, err := o.engine.Register(ctx, model)
+	info, err := o.engine.Register(ctx, model, "demo")
 	if err != nil {
 		return err
 	}

@@ -104,6 +104,7 @@ is stopped. Without a model it starts from the built-in priors and learns.`,
 	f.StringVar(&oidc.Secret, "oidc-secret", "", "the client's secret; best given as RAPPEL_OIDC_SECRET")
 	f.StringVar(&oidc.Redirect, "oidc-redirect", "", "where the provider sends people back: https://HOST/console/oidc/callback")
 	f.StringVar(&oidc.Claim, "oidc-claim", "email", "claim that holds the user's name")
+	f.StringVar(&cfg.LakeDir, "lake", "", "folder of the lake that POST /v1/snapshots writes (default: beside the warehouse, with .lake after its name)")
 	f.DurationVar(&cfg.StopAfter, "stop-after", cfg.StopAfter, "how long a stop waits for requests under way")
 	f.BoolVar(&cfg.PublicHooks, "public-webhooks", false, "send webhooks to public addresses only, never to a private network")
 	return cmd

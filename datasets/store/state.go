@@ -10,6 +10,7 @@ import (
 // The states of a model.
 const (
 	Registered = "registered"
+	Shadowing  = "shadow" // decides beside the serving one, for the log only
 	Serving    = "serving"
 	Retired    = "retired"
 )
@@ -19,7 +20,7 @@ type Model struct {
 	ID, Path     string
 	RegisteredAt time.Time
 	PromotedAt   time.Time // zero while it never served
-	Status       string    // Registered, Serving or Retired
+	Status       string    // Registered, Shadowing, Serving or Retired
 }
 
 // RegisterModel notes an artefact. The same again changes nothing.
