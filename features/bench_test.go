@@ -153,20 +153,19 @@ func BenchmarkRefresh(b *testing.B) {
 	}
 	defer db.Close()
 	bigBook(b, db, *benchDebtors)
-	r := NewRefresher(New(db))
+	r := NewRefresher(New(db), "acme")
 	asOf := day("2026-01-15T10:00:00Z")
-	if _, err := r.Refresh(b.Context(), asOf, Changes{}); err != nil {
+	set, _, err := r.Refresh(b.Context(), asOf, 0, Changes{})
+	if err != nil {
 		b.Fatal(err)
 	}
 	var late Changes
-	r.View(func(s *Set) {
-		for i := range 10 {
-			late.Keys = append(late.Keys, s.Key(i))
-		}
-	})
+	for i := range 10 {
+		late.Keys = append(late.Keys, set.Key(i))
+	}
 	for b.Loop() {
 		asOf = asOf.Add(time.Second)
-		done, err := r.Refresh(b.Context(), asOf, late)
+		_, done, err := r.Refresh(b.Context(), asOf, 0, late)
 		if err != nil || done.Full || done.Rows != 10 {
 			b.Fatalf("%+v, %v", done, err)
 		}

@@ -299,7 +299,8 @@ func TestServingEqualsTraining(t *testing.T) {
 }
 
 // After any sequence of news and late news, within a day and over midnight, the
-// Refresher holds what a full computation gives.
+// Refresher of a creditor holds what a full computation gives, and leaves alone
+// what it gave before.
 func TestRefresherEqualsFullComputation(t *testing.T) {
 	db := creditors(t)
 	partial := 0
@@ -320,30 +321,38 @@ func TestRefresherEqualsFullComputation(t *testing.T) {
 			}
 			return out
 		}
-		r := NewRefresher(New(db))
+		f := Filter{Creditor: rapid.SampledFrom([]string{"", "a", "b"}).Draw(rt, "creditor")}
+		r := NewRefresher(New(db), f.Creditor)
+		var before, copied *Set
 		for step := range 4 {
 			var late Changes
 			if step > 1 {
 				for i := range hidden {
 					switch f := facts[i]; f.table {
 					case "weather", "sector_signals":
-						late.Areas, late.Sectors = append(late.Areas, "BE90", "BE"), append(late.Sectors, "56")
+						late.All = true
 					default:
 						late.Keys = append(late.Keys, f.key)
 					}
 				}
 				clear(hidden)
 			}
+			if step > 2 && rapid.Bool().Draw(rt, "half-life changes") {
+				f.HalfLife = 90
+			}
 			fill(t, db, known(), time.Time{})
-			done, err := r.Refresh(t.Context(), asOf, late)
+			set, done, err := r.Refresh(t.Context(), asOf, f.HalfLife, late)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if !done.Full {
 				partial++
 			}
-			want := load(t, db, asOf.Format(time.RFC3339), Filter{})
-			r.View(func(s *Set) { same(rt, s, want) })
+			same(rt, set, load(t, db, asOf.Format(time.RFC3339), f))
+			if before != nil {
+				same(rt, before, copied)
+			}
+			before, copied = set, set.clone()
 			asOf = asOf.Add(time.Duration(rapid.IntRange(1, 20*60).Draw(rt, "minutes")) * time.Minute)
 		}
 	})

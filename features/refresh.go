@@ -3,9 +3,10 @@ package features
 import (
 	"context"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -14,34 +15,35 @@ import (
 	"rappel/datasets/ledger"
 )
 
-// Refresher keeps the vectors of all debtors up to date for serving. Between
-// two local midnights it recomputes only the debtors concerned, and what it
-// holds equals what Vectors would answer.
+// Refresher keeps the vectors of one creditor's debtors up to date for serving.
+// The first refresh of a debtor's day computes all vectors: ages are whole days on
+// the debtor's calendar, so at midnight every vector moves. Between two midnights
+// only the debtors concerned are computed. What it holds equals what Vectors would
+// answer. It is for one goroutine at a time.
 type Refresher struct {
-	p *Pipeline
+	p        *Pipeline
+	creditor string
 
-	work  sync.Mutex // held while vectors are computed; guards what follows
-	asOf  time.Time  // of the last refresh; zero before the first
-	today map[string]ledger.Day
-	pool  []arrow.RecordBatch // the relation pool of the last full computation
-	marks map[ledger.Key]uint64
-
-	mu  sync.RWMutex // held while set is read or exchanged
-	set *Set
+	filter Filter    // of the last refresh
+	asOf   time.Time // of the last refresh; zero before the first
+	today  map[string]ledger.Day
+	pool   []arrow.RecordBatch // the relation pool of the last full computation
+	marks  map[ledger.Key]uint64
+	set    *Set
 }
 
-// NewRefresher returns a Refresher that holds no vectors yet.
-func NewRefresher(p *Pipeline) *Refresher { return &Refresher{p: p, set: new(Set)} }
+// NewRefresher returns a Refresher of a creditor, or of all where it is empty,
+// that holds no vectors yet.
+func NewRefresher(p *Pipeline, creditor string) *Refresher {
+	return &Refresher{p: p, creditor: creditor}
+}
 
-// Changes say what was written since the last refresh with a moment before it:
-// what happens between two refreshes is found without being told. The zero
-// Changes says that nothing arrived late.
+// Changes say what was written since the last refresh: what happens between two
+// refreshes is found without being told. The zero Changes says that nothing
+// arrived late.
 type Changes struct {
-	Keys []ledger.Key // debtors to whom something happened
-	// Areas of new weather and regional signals, Sectors (two digits) of new
-	// sector signals.
-	Areas, Sectors []string
-	All            bool // a creditor, a holiday or anything else was edited
+	Keys []ledger.Key // debtors of whom something was written, whatever its moment
+	All  bool         // a creditor, a holiday or anything else was edited
 }
 
 // Refreshed says what a refresh did.
@@ -50,49 +52,33 @@ type Refreshed struct {
 	Rows int  // how many were
 }
 
-// View calls fn with the vectors of the last refresh. fn must not keep or
-// change the set, and should be brief: a refresh waits for it.
-func (r *Refresher) View(fn func(*Set)) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	fn(r.set)
-}
-
-// Refresh brings all vectors to a moment. Readers see the vectors from before
-// until it has succeeded.
-func (r *Refresher) Refresh(ctx context.Context, asOf time.Time, late Changes) (done Refreshed, err error) {
+// Refresh returns all vectors as of a moment, with the half-life of habits that
+// Filter knows. The Set is the caller's to read for as long as it likes: the next
+// refresh makes another.
+func (r *Refresher) Refresh(ctx context.Context, asOf time.Time, halfLife float64, late Changes) (set *Set, done Refreshed, err error) {
 	asOf = asOf.UTC().Truncate(time.Microsecond)
-	r.work.Lock()
-	defer r.work.Unlock()
-	err = r.p.session(ctx, func(c *session) error {
-		if err := c.horizon(asOf); err != nil {
-			return err
-		}
-		if late.All || asOf.Before(r.asOf) || r.newDay(asOf) {
-			done, err = r.all(c, asOf)
-			return err
-		}
-		keys, err := r.concerned(c, asOf, late)
-		if err != nil {
-			return err
-		}
-		ok, err := r.some(c, asOf, keys)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			done, err = r.all(c, asOf)
-			return err
+	filter := Filter{Creditor: r.creditor, HalfLife: halfLife}
+	if late.All || asOf.Before(r.asOf) || filter.HalfLife != r.filter.HalfLife || r.newDay(asOf) {
+		return r.all(ctx, asOf, filter)
+	}
+	ok := false
+	err = r.p.vectors(ctx, asOf, filter, func(c *session) error {
+		keys, err := r.concerned(c, late)
+		if err == nil {
+			set, ok, err = r.some(c, asOf, keys)
 		}
 		done = Refreshed{Rows: len(keys)}
-		return nil
+		return err
 	})
-	return done, err
+	if err == nil && !ok {
+		return r.all(ctx, asOf, filter)
+	}
+	return set, done, err
 }
 
 // newDay reports whether the date has changed for any debtor.
 func (r *Refresher) newDay(asOf time.Time) bool {
-	if r.asOf.IsZero() {
+	if r.set == nil {
 		return true
 	}
 	for zone, day := range r.today {
@@ -104,66 +90,58 @@ func (r *Refresher) newDay(asOf time.Time) bool {
 }
 
 // all computes every vector.
-func (r *Refresher) all(c *session, asOf time.Time) (Refreshed, error) {
-	if err := c.build(observed(asOf), nil, vectorSteps, "vector", "mark", "pool_all"); err != nil {
-		return Refreshed{}, err
-	}
-	set := new(Set)
-	if err := c.read(text("vector"), set.Append); err != nil {
-		return Refreshed{}, err
-	}
-	marks, err := readMarks(c)
-	if err != nil {
-		return Refreshed{}, err
-	}
+func (r *Refresher) all(ctx context.Context, asOf time.Time, filter Filter) (set *Set, done Refreshed, err error) {
+	marks := make(map[ledger.Key]uint64)
 	var pool []arrow.RecordBatch
-	err = c.read(text("pool_all"), func(rec arrow.RecordBatch) error {
-		rec.Retain()
-		pool = append(pool, rec)
-		return nil
+	set = new(Set)
+	err = r.p.vectors(ctx, asOf, filter, func(c *session) error {
+		if err := c.build(observed(asOf, filter.Creditor), nil, vectorSteps, "vector", "mark", "pool_all"); err != nil {
+			return err
+		}
+		if err := c.read(text("vector"), set.Append); err != nil {
+			return err
+		}
+		if err := c.marks(marks); err != nil {
+			return err
+		}
+		return c.read(text("pool_all"), func(rec arrow.RecordBatch) error {
+			rec.Retain()
+			pool = append(pool, rec)
+			return nil
+		})
 	})
 	if err != nil {
-		return Refreshed{}, err
+		return nil, done, err
+	}
+	today := make(map[string]ledger.Day)
+	if err := note(today, set, asOf); err != nil {
+		return nil, done, err
 	}
 	for _, rec := range r.pool {
 		rec.Release()
 	}
-	r.asOf, r.pool, r.marks = asOf, pool, marks
-	r.today = make(map[string]ledger.Day)
-	for _, zone := range set.Timezone {
-		if _, ok := r.today[zone]; ok {
-			continue
-		}
-		loc, err := time.LoadLocation(zone)
-		if err != nil {
-			return Refreshed{}, fmt.Errorf("features: zone %s: %w", zone, err)
-		}
-		r.today[zone] = ledger.DayOf(asOf, loc)
-	}
-	r.mu.Lock()
-	r.set = set
-	r.mu.Unlock()
-	return Refreshed{Full: true, Rows: set.Len()}, nil
+	*r = Refresher{p: r.p, creditor: r.creditor, filter: filter, asOf: asOf, today: today, pool: pool, marks: marks, set: set}
+	return set, Refreshed{Full: true, Rows: set.Len()}, nil
 }
 
 // some computes the vectors of the given debtors. It returns false where others
 // are touched too, because what these add to the pool has changed.
-func (r *Refresher) some(c *session, asOf time.Time, keys []ledger.Key) (bool, error) {
+func (r *Refresher) some(c *session, asOf time.Time, keys []ledger.Key) (*Set, bool, error) {
 	fresh := new(Set)
 	if len(keys) > 0 {
-		if err := c.ask(pointsOf(keys, asOf)); err != nil {
-			return false, err
-		}
 		if len(r.pool) == 0 {
-			return false, nil
+			return nil, false, nil
+		}
+		if err := c.ask(pointsOf(keys, asOf)); err != nil {
+			return nil, false, err
 		}
 		if err := c.keep("kept", r.pool[0].Schema(), r.pool); err != nil {
-			return false, err
+			return nil, false, err
 		}
-		points := "SELECT * FROM (" + observed(asOf) + ") SEMI JOIN asked USING (creditor_id, debtor_id)"
+		points := "SELECT * FROM (" + observed(asOf, r.creditor) + ") SEMI JOIN asked USING (creditor_id, debtor_id)"
 		instead := map[string]string{"pool": text("pool_kept")}
 		if err := c.build(points, instead, vectorSteps, "vector", "mark", "kept_fits"); err != nil {
-			return false, err
+			return nil, false, err
 		}
 		misfits := int64(0)
 		err := c.read(text("kept_fits"), func(rec arrow.RecordBatch) error {
@@ -171,56 +149,59 @@ func (r *Refresher) some(c *session, asOf time.Time, keys []ledger.Key) (bool, e
 			return nil
 		})
 		if err != nil || misfits > 0 {
-			return false, err
+			return nil, false, err
 		}
-		marks, err := readMarks(c)
-		if err != nil {
-			return false, err
+		marks := make(map[ledger.Key]uint64)
+		if err := c.marks(marks); err != nil {
+			return nil, false, err
 		}
 		for _, k := range keys {
 			if marks[k] != r.marks[k] {
-				return false, nil
+				return nil, false, nil
 			}
 		}
 		if err := c.read(text("vector"), fresh.Append); err != nil {
-			return false, err
+			return nil, false, err
 		}
-		for _, zone := range fresh.Timezone {
-			loc, err := time.LoadLocation(zone)
-			if err != nil {
-				return false, fmt.Errorf("features: zone %s: %w", zone, err)
-			}
-			r.today[zone] = ledger.DayOf(asOf, loc)
+		if err := note(r.today, fresh, asOf); err != nil {
+			return nil, false, err
 		}
 	}
-	r.asOf = asOf
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	set := r.set.clone()
 	for _, k := range keys {
 		if _, ok := fresh.Row(k); !ok {
-			r.set.Remove(k) // erased
+			set.Remove(k) // erased
 		}
 	}
-	r.set.merge(fresh)
-	for i := range r.set.AsOf {
-		r.set.AsOf[i] = asOf.UnixMicro()
+	set.merge(fresh)
+	for i := range set.AsOf {
+		set.AsOf[i] = asOf.UnixMicro()
 	}
-	return true, nil
+	r.asOf, r.set = asOf, set
+	return set, true, nil
+}
+
+// note adds the day on which each zone of a set is.
+func note(today map[string]ledger.Day, set *Set, asOf time.Time) error {
+	for _, zone := range set.Timezone {
+		if _, ok := today[zone]; ok {
+			continue
+		}
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			return fmt.Errorf("features: zone %s: %w", zone, err)
+		}
+		today[zone] = ledger.DayOf(asOf, loc)
+	}
+	return nil
 }
 
 // concerned returns, sorted, the debtors whose vectors may differ from those of
 // the last refresh.
-func (r *Refresher) concerned(c *session, asOf time.Time, late Changes) ([]ledger.Key, error) {
+func (r *Refresher) concerned(c *session, late Changes) ([]ledger.Key, error) {
 	keys := slices.Clone(late.Keys)
 	areas, sectors := map[string]bool{}, map[string]bool{}
-	for _, a := range late.Areas {
-		areas[a] = true
-	}
-	for _, s := range late.Sectors {
-		sectors[s] = true
-	}
-	lapse := "CREATE OR REPLACE TEMP TABLE lapse AS SELECT " + moment(r.asOf) + " AS since, " + moment(asOf) + " AS until"
-	if err := c.exec(lapse); err != nil {
+	if err := c.exec("SET VARIABLE window_start = " + moment(r.asOf)); err != nil {
 		return nil, err
 	}
 	err := c.read(text("concerned"), func(rec arrow.RecordBatch) error {
@@ -232,7 +213,9 @@ func (r *Refresher) concerned(c *session, asOf time.Time, late Changes) ([]ledge
 			case "sector":
 				sectors[s] = true
 			default:
-				keys = append(keys, ledger.Key{Creditor: strings.Clone(creditor.Value(i)), Debtor: s})
+				if r.creditor == "" || r.creditor == creditor.Value(i) {
+					keys = append(keys, ledger.Key{Creditor: strings.Clone(creditor.Value(i)), Debtor: s})
+				}
 			}
 		}
 		return nil
@@ -241,7 +224,7 @@ func (r *Refresher) concerned(c *session, asOf time.Time, late Changes) ([]ledge
 		return nil, err
 	}
 	if len(areas)+len(sectors) > 0 {
-		for i := range r.set.Len() { // only Refresh changes set, and it holds work
+		for i := range r.set.Len() {
 			if areas[r.set.Area[i]] || areas[r.set.Country[i]] || sectors[r.set.Sector[i]] {
 				keys = append(keys, r.set.Key(i))
 			}
@@ -256,14 +239,24 @@ func (r *Refresher) concerned(c *session, asOf time.Time, late Changes) ([]ledge
 	return slices.Compact(keys), nil
 }
 
-func readMarks(c *session) (map[ledger.Key]uint64, error) {
-	marks := make(map[ledger.Key]uint64)
-	err := c.read(text("mark"), func(rec arrow.RecordBatch) error {
+// marks reads the fingerprints of what debtors add to the pool.
+func (c *session) marks(dst map[ledger.Key]uint64) error {
+	return c.read(text("mark"), func(rec arrow.RecordBatch) error {
 		creditor, debtor := rec.Column(0).(*array.String), rec.Column(1).(*array.String)
 		for i, m := range rec.Column(2).(*array.Uint64).Values() {
-			marks[ledger.Key{Creditor: strings.Clone(creditor.Value(i)), Debtor: strings.Clone(debtor.Value(i))}] = m
+			dst[ledger.Key{Creditor: strings.Clone(creditor.Value(i)), Debtor: strings.Clone(debtor.Value(i))}] = m
 		}
 		return nil
 	})
-	return marks, err
+}
+
+// clone returns a copy that shares nothing but texts.
+func (s *Set) clone() *Set {
+	t := &Set{rows: maps.Clone(s.rows)}
+	v, w := reflect.ValueOf(s).Elem(), reflect.ValueOf(t).Elem()
+	for _, c := range columns {
+		f := v.Field(c.index)
+		w.Field(c.index).Set(reflect.AppendSlice(reflect.MakeSlice(f.Type(), 0, f.Len()), f))
+	}
+	return t
 }

@@ -74,6 +74,9 @@ func openSource(cmd *cobra.Command, db, lake string) (features.Source, func() er
 		}
 		return l, l.Close, nil
 	}
+	if err := existing(db); err != nil {
+		return nil, nil, err
+	}
 	s, err := store.Open(cmd.Context(), db, store.Options{Now: time.Now, Log: logger(cmd)})
 	if err != nil {
 		return nil, nil, err

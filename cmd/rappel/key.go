@@ -28,7 +28,7 @@ A running server has the file to itself; make keys before it starts.`,
   rappel key list --db rappel.duckdb
   rappel key revoke --db rappel.duckdb key_1f2e3d4c5b6a`,
 	}
-	c.PersistentFlags().StringVar(&db, "db", "", "warehouse `file`; a new one is created")
+	c.PersistentFlags().StringVar(&db, "db", "", "warehouse `file`; create makes a new one")
 	c.PersistentFlags().StringVar(&creditor, "creditor", "", "`id` of the creditor; empty: all of them")
 
 	// with opens the store around fn.
@@ -36,6 +36,11 @@ A running server has the file to itself; make keys before it starts.`,
 		return func(cmd *cobra.Command, args []string) (err error) {
 			if db == "" {
 				return usage(errors.New("--db is needed"))
+			}
+			if cmd.Name() != "create" {
+				if err := existing(db); err != nil {
+					return err
+				}
 			}
 			s, err := store.Open(cmd.Context(), db, store.Options{Now: time.Now, Log: logger(cmd)})
 			if err != nil {

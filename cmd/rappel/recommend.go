@@ -23,7 +23,23 @@ func openData(cmd *cobra.Command, db, lake, model string) (*opened, error) {
 	if lake != "" {
 		return openLake(cmd.Context(), lake, model, quiet(cmd))
 	}
+	if err := existing(db); err != nil {
+		return nil, err
+	}
 	return open(cmd.Context(), db, model, 1, quiet(cmd))
+}
+
+// existing returns an error where there is no warehouse file: a command that only
+// reads makes none, so that a wrong path is not answered from an empty one.
+func existing(path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("there is no warehouse %s; rappel ingest, serve and demo make one", path)
+	}
+	if err == nil && info.IsDir() {
+		return fmt.Errorf("%s is a folder, not the file of a warehouse", path)
+	}
+	return err
 }
 
 // quiet is the logger of a command that answers on stdout: warnings only,

@@ -155,6 +155,9 @@ func runSignalsFetch(cmd *cobra.Command, o *fetchOptions) error {
 	if o.past < 0 || o.past > 90 || o.ahead < 0 || o.ahead > 15 {
 		return usage(errors.New("--past-days is at most 90, --forecast-days at most 15"))
 	}
+	if err := existing(o.db); err != nil {
+		return err
+	}
 	return withStore(cmd, o.db, func(ctx context.Context, s *store.Store) error {
 		places := []signal.Place{{Region: o.region, Latitude: o.latitude, Longitude: o.longitude}}
 		if o.region == "" {

@@ -36,13 +36,18 @@ page Settings.`,
   rappel user password --db rappel.duckdb jan
   rappel user disable --db rappel.duckdb jan`,
 	}
-	c.PersistentFlags().StringVar(&db, "db", "", "warehouse `file`; a new one is created")
+	c.PersistentFlags().StringVar(&db, "db", "", "warehouse `file`; create makes a new one")
 	c.PersistentFlags().StringVar(&creditor, "creditor", "", "`id` of the creditor; empty: all of them")
 
 	with := func(action string, fn func(*cobra.Command, *store.Store, []string) error) func(*cobra.Command, []string) error {
 		return func(cmd *cobra.Command, args []string) (err error) {
 			if db == "" {
 				return usage(errors.New("--db is needed"))
+			}
+			if cmd.Name() != "create" {
+				if err := existing(db); err != nil {
+					return err
+				}
 			}
 			s, err := store.Open(cmd.Context(), db, store.Options{Now: time.Now, Log: logger(cmd)})
 			if err != nil {

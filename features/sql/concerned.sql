@@ -1,6 +1,7 @@
 -- concerned: whose vector may have changed because moments passed: debtors to
 -- whom something happened, areas and sectors of which something became known.
--- in:  lapse(since, until TIMESTAMPTZ), the relations of the warehouse
+-- in:  the relations of the warehouse; the window begins where the last refresh
+--      ended
 -- out: what ('debtor', 'area' or 'sector'), creditor_id, id
 WITH happened AS (
     SELECT 'debtor' AS what, creditor_id, debtor_id AS id, observed_at AS t FROM debtors
@@ -17,4 +18,4 @@ WITH happened AS (
     UNION ALL SELECT CASE WHEN sector_code = '' THEN 'area' ELSE 'sector' END, '',
                      CASE WHEN sector_code = '' THEN region ELSE left(sector_code, 2) END, known_at FROM sector_signals
 )
-SELECT DISTINCT what, creditor_id, id FROM happened, lapse WHERE t > since AND t <= until
+SELECT DISTINCT what, creditor_id, id FROM happened WHERE t > window_start() AND t <= horizon()
