@@ -88,10 +88,12 @@ type book struct {
 
 	alerts []*filed // by opening
 
-	learning sync.Mutex    // one learning, or verdict, at a time
-	watch    *watch        // what draws up alerts; nil before the first list
-	set      *features.Set // vectors as of the last learning, by debtor
-	past     []*learned    // states restored for questions as of an earlier moment, newest first
+	edited bool // something was edited on which all vectors depend
+
+	learning sync.Mutex          // one learning, or verdict, at a time
+	watch    *watch              // what draws up alerts; nil before the first list
+	vectors  *features.Refresher // held by learning
+	past     []*learned          // states restored for questions as of an earlier moment, newest first
 }
 
 // logged is what the learner needs of a decision to contact.
@@ -175,7 +177,7 @@ func New(ctx context.Context, st *store.Store, opt Options) (*Engine, error) {
 
 func (e *Engine) newBook(c *Creditor) *book {
 	b := &book{
-		id: c.ID, zone: e.zone, accounts: map[string]*account{}, dirty: map[string]struct{}{},
+		id: c.ID, zone: e.zone, accounts: map[string]*account{}, dirty: map[string]struct{}{}, vectors: features.NewRefresher(e.pipe, c.ID),
 		logged: map[string]*logged{}, plans: map[string]planned{}, proposals: map[string]proposal{},
 	}
 	b.creditor.Store(c)
@@ -245,6 +247,7 @@ func (e *Engine) PutCreditor(ctx context.Context, c Creditor, actor string) erro
 	if b := e.books[c.ID]; b != nil {
 		b.creditor.Store(&c)
 		b.location.Store(e.zone(c.Timezone))
+		b.edit()
 		return nil
 	}
 	e.books[c.ID] = e.newBook(&c)

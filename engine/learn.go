@@ -130,7 +130,6 @@ func (e *Engine) Learn(ctx context.Context, creditor string, asOf time.Time) (*L
 	if err := e.store.PutLearned(ctx, creditor, ledger.Learned{AsOf: asOf, ModelID: last.id, Blob: blob}, rewards); err != nil {
 		return nil, fmt.Errorf("learn %s: %w", creditor, err)
 	}
-	b.set = set
 	b.learned.Store(l)
 	report.Seconds = e.opt.Now().Sub(started).Seconds()
 	e.opt.Log.LogAttrs(ctx, slog.LevelInfo, "learned", slog.String("creditor_id", creditor),

@@ -340,7 +340,7 @@ func (e *Engine) forget(ctx context.Context, b *book, key ledger.Key, actor stri
 		if l.set, err = e.pipe.Load(ctx, last.asOf, features.Filter{Creditor: b.id, HalfLife: m.HalfLife}); err != nil {
 			return fmt.Errorf("forget: vectors: %w", err)
 		}
-		b.set = l.set
+		b.edit()
 	}
 	b.learned.Store(&l)
 	if last.asOf.IsZero() {

@@ -26,7 +26,6 @@ func (e *Engine) resume(ctx context.Context, b *book) error {
 			return err
 		}
 		b.learned.Store(l)
-		b.set = l.set
 	}
 	if err := e.loadAlerts(ctx, b); err != nil {
 		return err
@@ -56,11 +55,28 @@ func (e *Engine) resume(ctx context.Context, b *book) error {
 }
 
 // refresh returns the vectors of a book as of a moment, and how many were
-// computed for it.
+// computed for it: all on the first learning of a day, else those of debtors of
+// whom something was written, or to whom something happened, since the last.
 func (e *Engine) refresh(ctx context.Context, b *book, asOf time.Time, halfLife float64) (*features.Set, int, error) {
-	set, err := e.pipe.Load(ctx, asOf, features.Filter{Creditor: b.id, HalfLife: halfLife})
+	var late features.Changes
+	b.mu.Lock()
+	for id := range b.dirty {
+		late.Keys = append(late.Keys, ledger.Key{Creditor: b.id, Debtor: id})
+	}
+	clear(b.dirty)
+	late.All, b.edited = b.edited, false
+	b.mu.Unlock()
+	set, done, err := b.vectors.Refresh(ctx, asOf, halfLife, late)
 	if err != nil {
+		b.edit() // what was written is not in the vectors yet
 		return nil, 0, err
 	}
-	return set, set.Len(), nil
+	return set, done.Rows, nil
+}
+
+// edit notes that all vectors of the book are to be computed again.
+func (b *book) edit() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.edited = true
 }

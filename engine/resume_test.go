@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -79,13 +81,13 @@ func (o *office) ask(debtor string, at time.Time) *Decision {
 
 const offices = 6 // debtors
 
-// live plays days of a small book: every morning is learnt or not, asked for
-// everyone, and what is proposed is sent; every third is read and every fifth
-// moves the debtor to pay. before is called each morning.
-func (o *office) live(days int, before func(day int)) (answers []string) {
-	start := time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC)
+var opening = time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC) // of an office
+
+// found issues the first invoices of a small book.
+func (o *office) found() {
+	o.t.Helper()
 	for i := range offices {
-		issued := start.AddDate(0, 0, -40).Format(time.RFC3339)
+		issued := opening.AddDate(0, 0, -40).Format(time.RFC3339)
 		lines := []string{"debtor.upserted " + issued + " " + everywhere}
 		for k := range 3 {
 			lines = append(lines, fmt.Sprintf(`invoice.issued %s {"invoice_id":"i%d-%d","issued_at":%q,"due_on":"2026-0%d-%02d","amount":%d,"currency":"EUR"}`,
@@ -93,13 +95,33 @@ func (o *office) live(days int, before func(day int)) (answers []string) {
 		}
 		o.tell(fmt.Sprintf("d%d", i), lines...)
 	}
-	for day := range days {
-		at := start.AddDate(0, 0, day)
+}
+
+// rhythm says how many days lie between two learnings, and between two mornings
+// on which everyone is asked for.
+type rhythm struct{ learn, ask int }
+
+// live plays days of the book: what is proposed is sent; every third is read and
+// every fifth moves the debtor to pay. Every four weeks there is a new invoice.
+// before is called each morning.
+func (o *office) live(from, to int, every rhythm, before func(day int)) (answers []string) {
+	o.t.Helper()
+	for day := from; day < to; day++ {
+		at := opening.AddDate(0, 0, day)
 		if before != nil {
 			before(day)
 		}
-		if day%4 == 0 {
+		if day > 0 && day%28 == 0 {
+			for i := range offices {
+				o.tell(fmt.Sprintf("d%d", i), fmt.Sprintf(`invoice.issued %s {"invoice_id":"m%d-%d","issued_at":%q,"due_on":%q,"amount":%d,"currency":"EUR"}`,
+					at.Format(time.RFC3339), day, i, at.Format(time.RFC3339), at.AddDate(0, 0, 10).Format(time.DateOnly), 100*(i+1)))
+			}
+		}
+		if day%every.learn == 0 {
 			o.learn(at)
+		}
+		if day%every.ask != 0 {
+			continue
 		}
 		for i := range offices {
 			debtor := fmt.Sprintf("d%d", i)
@@ -123,11 +145,65 @@ func (o *office) live(days int, before func(day int)) (answers []string) {
 	return answers
 }
 
+// died returns an office that opens what is on disk at this moment, as after a
+// process that was killed.
+func (o *office) died() *office {
+	o.t.Helper()
+	heir := &office{t: o.t, path: filepath.Join(o.t.TempDir(), "w.duckdb"), n: o.n}
+	for _, end := range []string{"", ".wal"} {
+		b, err := os.ReadFile(o.path + end)
+		if end != "" && errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		if err := os.WriteFile(heir.path+end, b, 0o600); err != nil {
+			o.t.Fatal(err)
+		}
+	}
+	heir.open()
+	o.t.Cleanup(func() { _ = heir.store.Close() })
+	return heir
+}
+
+// Killed in the middle of five months with a learning a week, nearly each of which
+// estimates everything anew, the engine gives for the rest of it the answers that
+// it gives undisturbed.
+func TestKilledInTheMiddle(t *testing.T) {
+	const weeks, middle = 22, 13
+	every := rhythm{learn: 7, ask: 5}
+	plain := newOffice(t)
+	plain.found()
+	plain.live(0, middle*7+3, every, nil)
+	heir := plain.died()
+	want := plain.live(middle*7+3, weeks*7, every, nil)
+	got := heir.live(middle*7+3, weeks*7, every, nil)
+	contacts := 0
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("answer %d after the kill:\n%s\nwithout\n%s", i, got[i], want[i])
+		}
+		if strings.Contains(want[i], `"action":"contact"`) {
+			contacts++
+		}
+	}
+	if len(want) < 10*offices || contacts < offices {
+		t.Errorf("%d answers, %d of them contacts: little was tested", len(want), contacts)
+	}
+	if plain.books["c"].learned.Load().model.FittedAt < opening.AddDate(0, 0, (weeks-3)*7).Unix() {
+		t.Error("nothing was estimated anew after the kill")
+	}
+}
+
 func TestRestartChangesNoAnswer(t *testing.T) {
 	plain := newOffice(t)
-	want := plain.live(10, nil)
+	every := rhythm{learn: 4, ask: 1}
+	plain.found()
+	want := plain.live(0, 10, every, nil)
 	broken := newOffice(t)
-	got := broken.live(10, func(day int) {
+	broken.found()
+	got := broken.live(0, 10, every, func(day int) {
 		if day%3 == 2 {
 			broken.reopen()
 		}

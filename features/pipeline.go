@@ -80,19 +80,8 @@ type Point struct {
 // A batch has the schema of Schema and lives only during the call of yield; an
 // error of yield ends the work and is returned.
 func (p *Pipeline) Vectors(ctx context.Context, asOf time.Time, f Filter, yield func(arrow.RecordBatch) error) error {
-	return p.session(ctx, func(c *session) error {
-		if f.HalfLife != 0 {
-			if err := c.exec(fmt.Sprintf("CREATE OR REPLACE TEMP MACRO look_half_life() AS %v::DOUBLE", f.HalfLife)); err != nil {
-				return err
-			}
-		}
-		everyone := observed(asOf)
-		if f.Creditor != "" {
-			everyone += " AND creditor_id = " + quote(f.Creditor)
-		}
-		if err := c.horizon(asOf); err != nil {
-			return err
-		}
+	return p.vectors(ctx, asOf, f, func(c *session) error {
+		everyone := observed(asOf, f.Creditor)
 		if f.Keys == nil {
 			return c.answer(everyone, nil, vectorSteps, "vector", yield)
 		}
@@ -104,6 +93,22 @@ func (p *Pipeline) Vectors(ctx context.Context, asOf time.Time, f Filter, yield 
 		}
 		points := "SELECT * FROM (" + everyone + ") SEMI JOIN asked USING (creditor_id, debtor_id)"
 		return c.answer(points, fromGathered, vectorSteps, "vector", yield)
+	})
+}
+
+// vectors calls fn with a session that knows nothing after asOf and has the
+// half-life of f.
+func (p *Pipeline) vectors(ctx context.Context, asOf time.Time, f Filter, fn func(*session) error) error {
+	return p.session(ctx, func(c *session) error {
+		if f.HalfLife != 0 {
+			if err := c.exec(fmt.Sprintf("CREATE OR REPLACE TEMP MACRO look_half_life() AS %v::DOUBLE", f.HalfLife)); err != nil {
+				return err
+			}
+		}
+		if err := c.horizon(asOf); err != nil {
+			return err
+		}
+		return fn(c)
 	})
 }
 
@@ -210,7 +215,12 @@ func (c *session) inParts(points string, steps []string, result string, yield fu
 func moment(t time.Time) string { return fmt.Sprintf("make_timestamptz(%d)", t.UnixMicro()) }
 func quote(s string) string     { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// observed is the SELECT of the debtors known at a moment, as points.
-func observed(asOf time.Time) string {
-	return "SELECT DISTINCT creditor_id, debtor_id, " + moment(asOf) + " AS as_of FROM debtors WHERE observed_at <= " + moment(asOf)
+// observed is the SELECT of the debtors of a creditor, or of all where it is
+// empty, known at a moment, as points.
+func observed(asOf time.Time, creditor string) string {
+	q := "SELECT DISTINCT creditor_id, debtor_id, " + moment(asOf) + " AS as_of FROM debtors WHERE observed_at <= " + moment(asOf)
+	if creditor != "" {
+		q += " AND creditor_id = " + quote(creditor)
+	}
+	return q
 }

@@ -137,7 +137,7 @@ func (c *session) read(query string, yield func(arrow.RecordBatch) error) error 
 // gather computes crowd, over all debtors known at a moment of the creditors
 // asked for, into the table gathered.
 func (c *session) gather(asOf time.Time) error {
-	points := "SELECT * FROM (" + observed(asOf) + ") SEMI JOIN asked USING (creditor_id)"
+	points := "SELECT * FROM (" + observed(asOf, "") + ") SEMI JOIN asked USING (creditor_id)"
 	if err := c.build(points, nil, crowdSteps, "gathered"); err != nil {
 		return err
 	}
