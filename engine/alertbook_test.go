@@ -36,6 +36,9 @@ const (
 	bookRegions = 5
 )
 
+// unmoved is a day after the end of every book.
+const unmoved = 10_000
+
 var bookStart, _ = ledger.ParseDay("2025-01-01")
 
 // payer is one debtor as the book plays it.
@@ -88,7 +91,7 @@ func (p *planted) book(seed uint64) ([]payer, *ledger.Rows) {
 	list, rows := make([]payer, p.debtors), &ledger.Rows{}
 	for i := range list {
 		b := &list[i]
-		*b = payer{id: fmt.Sprintf("D%05d", i), mean: 3 + 3*r.NormFloat64(), sigma: p.sigma, at: math.MaxInt32}
+		*b = payer{id: fmt.Sprintf("D%05d", i), mean: 3 + 3*r.NormFloat64(), sigma: p.sigma, at: unmoved}
 		if p.noise == "unequal" {
 			b.sigma *= math.Exp(0.5 * r.NormFloat64())
 		}

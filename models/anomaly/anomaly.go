@@ -33,13 +33,12 @@ const (
 	RatingDrop                // the credit rating fell more than ratings do
 	PartPayments              // pays in parts what was paid whole
 	DisputeSpike              // more disputes than they used to open
-	OddOne                    // unlike the others in its measures taken together; see Odd
 	Kinds         int  = iota // how many kinds there are
 )
 
 var kindNames = [Kinds]string{
 	"late", "early", "overdue", "silent", "broken_promise", "bad_address",
-	"method_change", "rating_drop", "part_payments", "dispute_spike", "odd_one",
+	"method_change", "rating_drop", "part_payments", "dispute_spike",
 }
 
 // String returns the name of the kind in snake case, such as "bad_address".
