@@ -79,7 +79,10 @@ func history(n int) []object {
 // book makes acme with the history of n debtors, learnt as of the morning.
 func (s *server) book(n int) {
 	s.t.Helper()
-	s.must(200, "PUT", "/v1/creditors/"+acme, object{"name": "Acme", "policy_pack": "be-b2b", "autonomy": "approve"})
+	s.must(200, "PUT", "/v1/creditors/"+acme, object{
+		"name": "Acme", "policy_pack": "be-b2b", "autonomy": "approve",
+		"value": object{"loss_rate": 0.1}, // small claims that are worth a text message
+	})
 	events := history(n)
 	a := into[receipt](s.t, s.must(200, "POST", "/v1/events", events))
 	if a.Accepted != len(events) {

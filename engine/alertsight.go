@@ -450,6 +450,9 @@ func (s *sight) parts(test tester) {
 		for from < len(seq) && !seq[from].part {
 			from++
 		}
+		if from == len(seq) {
+			return tested{}, false // none of late was in parts
+		}
 		var before, k float64
 		for i, x := range seq {
 			switch {

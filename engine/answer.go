@@ -126,13 +126,13 @@ type candidate struct {
 	day     int      // local days from today
 	hour    int
 	how     int     // hour of the week
-	gain    float64 // share of the horizon saved if the contact fires
-	rho     float64
-	notice  float64 // how much better than average the hour is noticed: m − 1
-	calm    float64 // the same in ordinary weather
+	gain    float64 // share of the horizon saved if the contact moves the debtor and nothing else does
+	stake   float64 // what moving the debtor is worth, in currency, given what will be done later
+	moved   float64 // P(it moves the debtor)
+	push    push    // what makes that differ from P(moved) by an average contact
 	seen24  float64
 	cost    float64
-	annoy   float64
+	annoy   float64 // what it costs the relation, and the contacts after it
 	mean    float64 // expected value, euro
 	sd      float64
 	prob    float64

@@ -40,16 +40,21 @@ type scratch struct {
 	avail    [timing.Hours]float64
 	calm     [timing.Hours]float64 // avail without the weather
 	slots    []slot
-	how      []int32
-	noticed  [ledger.Channels][]float64
-	still    []float64 // by slot: noticed in ordinary weather
+	noticed  [ledger.Channels][timing.Hours]float64
+	notice   [ledger.Channels][timing.Hours]float64
+	plain    [ledger.Channels][timing.Hours]float64 // notice in ordinary weather
 	options  []option
 	relative []float64
 	surv     [rewardHorizon + 1]float64
 	tail     [rewardHorizon + 2]float64
 	gains    [ledger.Channels][rewardHorizon + 1]float64
-	rested   [rewardHorizon + 1]float64 // by day: what fatigue leaves of a contact's effect
+	tired    [rewardHorizon + 1]float64 // by day: fatigue from the contacts before
 	weary    [rewardHorizon + 1]float64 // by day: the annoyance of a contact, in currency
+	usable   [timing.Hours]uint8        // bit per channel: the hour is not quiet
+	rates    [7][ledger.Channels]float64
+	delay    [ledger.Channels]float64 // mean days from sending to payment
+	trust    [ledger.Channels]float64 // what rewards make of P(moved)
+	ahead    ahead
 	cands    []candidate
 	phis     []float64
 	mean, sd []float64
@@ -77,7 +82,7 @@ type slot struct {
 type habit struct {
 	profile         int
 	debtor          int32
-	rho, rhoSD      [ledger.Channels]float64
+	rate, rateSD    [ledger.Channels]float64 // log of the hazard a contact adds: see response.Model
 	opens, exposure *[timing.Hours]float32   // nil: nothing seen
 	looks           [timing.Hours]float32    // what opens points at
 	area            string                   // of the weather
@@ -145,12 +150,13 @@ func decide(s *scratch, q *question) verdict {
 	return v
 }
 
-// baseline computes what happens if nobody does anything.
+// baseline computes what happens if nobody does anything more.
 func (s *scratch) baseline(q *question, v *verdict) {
 	f, h := &s.f, &s.habit
 	p := f.period(h, &claim{f.oldestID, v.money / int64(max(len(f.claims), 1)), f.oldest, f.issued})
 	m := q.learned.model
 	m.Hazard.UnpaidTo(s.surv[:], p, &h.runs, f.today, m.Leave)
+	s.pending(m.Response)
 	// tail[τ]: the share of the horizon that is saved when the money comes on
 	// day τ instead, counting only days past due.
 	s.tail[rewardHorizon], s.tail[rewardHorizon+1] = 0, 0
@@ -171,6 +177,30 @@ func (s *scratch) baseline(q *question, v *verdict) {
 	v.base = 1 - sum/rewardHorizon
 	value := &q.creditor.Value
 	v.euro = float64(v.money) / 100 * (value.LossRate + value.CapitalRate*rewardHorizon/365)
+}
+
+// pending lowers s.surv by what the contacts on their way may still bring: the
+// last one on each channel.
+func (s *scratch) pending(r *response.Model) {
+	f := &s.f
+	tired := max(fatigue(f.recent, f.lastAny)-1, 0) // before the last contact
+	for c, at := range f.last {
+		if at == 0 || at < f.lastPaid {
+			continue
+		}
+		since := int(f.today - ledger.DayOf(time.Unix(at, 0), f.loc))
+		if since >= response.Lags {
+			continue
+		}
+		rate := math.Exp(min(s.habit.rate[c]+r.Coef[response.CovFatigue]*tired, 2))
+		added := 0.0
+		for t := range s.surv {
+			if since+t < response.Lags {
+				added += rate * r.Lag[c*response.Lags+since+t]
+			}
+			s.surv[t] *= math.Exp(-added)
+		}
+	}
 }
 
 // enumerate fills s.slots with the hours of the horizon and the channels each
@@ -194,7 +224,8 @@ func (s *scratch) enumerate(q *question, v *verdict) int {
 	if open == 0 {
 		return 0
 	}
-	s.slots, s.how = s.slots[:0], s.how[:0]
+	s.slots = s.slots[:0]
+	s.usable = [timing.Hours]uint8{}
 	quiet, capped := false, false
 	for day := range q.req.HorizonDays {
 		d := f.today + ledger.Day(day)
@@ -228,13 +259,14 @@ func (s *scratch) enumerate(q *question, v *verdict) int {
 					quiet = true
 				case at < s.earliest[c]:
 					capped = true
+					s.usable[wd*24+hour] |= 1 << c
 				default:
 					allow |= 1 << c
 				}
 			}
+			s.usable[wd*24+hour] |= allow
 			if allow != 0 {
 				s.slots = append(s.slots, slot{at: at, day: day, hour: hour, how: wd*24 + hour, allow: allow})
-				s.how = append(s.how, int32(wd*24+hour))
 			}
 		}
 	}
@@ -260,9 +292,10 @@ func (s *scratch) enumerate(q *question, v *verdict) int {
 var withinHours = [ledger.Channels]int{24, 24, 24, 48, 1}
 
 // candidates finds each channel's best slot within the commitment and its
-// value in every tone that is allowed, and what waiting is worth.
+// value in every tone that is allowed, against waiting.
 func (s *scratch) candidates(q *question, v *verdict) {
 	f, h, l := &s.f, &s.habit, q.learned
+	r := l.model.Response
 	l.availability(&s.avail, h)
 	s.calm = s.avail
 	weathered := l.modulate(&s.avail, f, h)
@@ -271,99 +304,96 @@ func (s *scratch) candidates(q *question, v *verdict) {
 	limit := f.at + commitHours*3600
 	s.cands = s.cands[:0]
 	s.options = slices.Grow(s.options[:0], ledger.Channels*32)
-	for day := range q.req.HorizonDays {
+	for day := range min(q.req.HorizonDays, 2) {
 		noon := f.at + int64(day)*86400 + 6*3600
-		s.rested[day], s.weary[day] = s.fresh(noon, l.model.Response.Tire), s.annoyance(q, noon)
+		s.tired[day], s.weary[day] = fatigue(s.f.recent, noon), s.annoyance(q, noon)
 	}
-	later := 0.0 // the best value that is only to be had later
-
-	n := len(s.slots)
-	s.still = slices.Grow(s.still[:0], n)[:n]
 	for c := range ledger.Channel(ledger.Channels) {
-		seen := slices.Grow(s.noticed[c][:0], n)[:n]
-		s.noticed[c] = seen
-		mean, allowed := 0.0, 0
-		if c == ledger.Letter {
-			for i := range seen {
-				seen[i] = 1 // post is read when it comes
-			}
-		} else {
-			timing.NoticedWithin(seen, &s.avail, l.model.Speeds[c], s.how, withinHours[c])
+		s.noticing(c, &s.calm, l.model)
+		s.plain[c] = s.notice[c]
+		if weathered {
+			s.noticing(c, &s.avail, l.model)
 		}
-		for i := range s.slots {
-			if s.slots[i].allow&(1<<c) != 0 {
-				mean += seen[i]
-				allowed++
-			}
-		}
-		if allowed == 0 {
-			continue
-		}
-		mean = max(mean/float64(allowed), 1e-9)
-		s.gain(c, l.model.Response)
-
-		static := s.static(c)
-		best, bestLater := math.Inf(-1), 0.0
-		bestAt := -1
+		s.gain(c, r)
+		s.trust[c] = s.static(c)
+	}
+	s.solve(q, v)
+	rested := s.ahead.at(1, s.tired[0]*fading)
+	after := s.ahead.rest(1, max(q.creditor.Cadence.GapDays, 1)-1, (s.tired[0]+1)*fading)
+	for c := range ledger.Channel(ledger.Channels) {
+		stake := max(s.ahead.alive[0]*(after-s.ahead.late[1]*s.delay[c]), 0)
+		toll := s.ahead.alive[0] * (after - rested)
+		best, bestAt := math.Inf(-1), -1
 		first := len(s.options)
 		for i := range s.slots {
 			sl := &s.slots[i]
-			if sl.allow&(1<<c) == 0 {
+			if sl.allow&(1<<c) == 0 || sl.at > limit {
 				continue
 			}
-			value := v.euro*s.share(c, sl, s.rested[sl.day], static, departure(seen[i], mean)) - cost[c] - s.weary[sl.day]
-			if sl.at > limit {
-				bestLater = max(bestLater, value)
-				continue
-			}
+			worth := max(stake-s.ahead.late[1]*float64(sl.at-f.at)/86400, 0)
+			x := s.push(r, c, ledger.Friendly, sl)
+			value := worth*s.believe(int(c), response.Fired(h.rate[c]+x.sum())) - toll - cost[c] - s.weary[sl.day]
 			s.options = append(s.options, option{at: sl.at, value: value})
 			if value > best {
 				best, bestAt = value, i
 			}
 		}
-		later = max(later, bestLater)
 		if bestAt < 0 {
 			continue
 		}
 		sl := &s.slots[bestAt]
-		calm := departure(seen[bestAt], mean)
-		if weathered && c != ledger.Letter {
-			calm = s.calmly(l, c, bestAt)
-		}
 		options := s.options[first:len(s.options):len(s.options)]
 		s.spread(options, best)
 		for tone := range ledger.Tone(ledger.Tones) {
 			if !s.toneAllowed(q, c, tone, sl) {
 				continue
 			}
+			x := s.push(r, c, tone, sl)
 			s.cands = append(s.cands, candidate{
 				channel: c, tone: tone, slots: options, at: sl.at, day: sl.day, hour: sl.hour, how: sl.how,
-				gain: s.gains[c][sl.day], rho: h.rho[c] * s.rested[sl.day], notice: departure(seen[bestAt], mean), calm: calm, seen24: seen[bestAt],
-				cost: cost[c], annoy: s.weary[sl.day],
+				gain: s.gainAt(c, sl), stake: max(stake-s.ahead.late[1]*float64(sl.at-f.at)/86400, 0),
+				moved: response.Fired(h.rate[c] + x.sum()), push: x, seen24: s.noticed[c][sl.how],
+				cost: cost[c], annoy: s.weary[sl.day] + toll,
 			})
 		}
 	}
-	s.cands = append(s.cands, candidate{wait: true, mean: later})
+	s.cands = append(s.cands, candidate{wait: true})
 	v.cands = s.cands
 	s.score(q, v)
 }
 
-// calmly is the departure of slot i in ordinary weather. It leaves s.still changed.
-func (s *scratch) calmly(l *learned, c ledger.Channel, i int) float64 {
-	timing.NoticedWithin(s.still, &s.calm, l.model.Speeds[c], s.how, withinHours[c])
-	mean, allowed := 0.0, 0.0
-	for k := range s.slots {
-		if s.slots[k].allow&(1<<c) != 0 {
-			mean += s.still[k]
-			allowed++
+// everyHour are the hours of a week.
+var everyHour = func() (how [timing.Hours]int32) {
+	for i := range how {
+		how[i] = int32(i)
+	}
+	return how
+}()
+
+// noticing fills s.noticed[c] with the chance that a message on c is noticed in
+// time, by hour of the week of sending, and s.notice[c] with its logarithm
+// against the average hour at which anything is sent. An hour is at most twice
+// as good as the average, so that one lucky hour does not decide all.
+func (s *scratch) noticing(c ledger.Channel, avail *[timing.Hours]float64, m *models.Model) {
+	seen := &s.noticed[c]
+	if c == ledger.Letter { // post is read when it comes
+		for i := range seen {
+			seen[i], s.notice[c][i] = 1, 0
+		}
+		return
+	}
+	timing.NoticedWithin(seen[:], avail, m.Speeds[c], everyHour[:], withinHours[c])
+	mean := 0.0
+	for day := range 7 {
+		for hour := firstHour; hour <= lastHour; hour++ {
+			mean += seen[day*24+hour]
 		}
 	}
-	return departure(s.still[i], max(mean/allowed, 1e-9))
+	mean = max(mean/(7*(lastHour-firstHour+1)), 1e-9)
+	for i, p := range seen {
+		s.notice[c][i] = math.Log(min(max(p/mean, 0.05), 2))
+	}
 }
-
-// departure is by how much an hour is noticed better than the average one; at
-// most twice as well, so that one lucky hour does not decide all.
-func departure(seen, mean float64) float64 { return min(seen/mean-1, 1) }
 
 // gain fills s.gains[c]: by day of sending, the share of the horizon that is
 // saved if the contact fires.
@@ -378,8 +408,8 @@ func (s *scratch) gain(c ledger.Channel, r *response.Model) {
 	}
 }
 
-// static is the part of the effect on channel c, per unit of P(fire) × gain,
-// that no slot changes, in a friendly tone.
+// static is by how much the rewards seen so far correct what the models expect
+// of channel c, whatever the slot, in a friendly tone.
 func (s *scratch) static(c ledger.Channel) float64 {
 	f := &s.f
 	k := s.theta[models.EffectResponse] + s.theta[models.EffectEmail+int(c)] +
@@ -394,28 +424,56 @@ func (s *scratch) repeats(c ledger.Channel) bool {
 	return s.f.lastAny != 0 && s.f.lastChannel == c && !s.f.seenSince && s.f.silent[c] > 0
 }
 
-// share is the expected share of the horizon that a contact on c in sl saves.
-func (s *scratch) share(c ledger.Channel, sl *slot, rested, static, notice float64) float64 {
-	k := static + s.theta[models.EffectNotice]*notice
-	if s.f.dpd+sl.day < 0 {
-		k += s.theta[models.EffectPreDue]
-	}
-	if sl.how >= 5*24 {
-		k += s.theta[models.EffectWeekend]
-	}
-	// Within a day the money moves from this day's column to the next's.
-	gain := s.gains[c][sl.day]
-	gain += (s.gains[c][min(sl.day+1, rewardHorizon)] - gain) * float64(sl.hour) / 48
-	return gain * (s.habit.rho[c]*rested*k + s.theta[models.EffectPresence])
+// push is what modulates a contact, on the scale of log Λ.
+type push struct {
+	hour, weather, tone, early, tired, late float64
 }
 
-// fresh is by how much the contacts before a moment lower what one more does.
-func (s *scratch) fresh(at int64, tire float64) float64 {
+func (p *push) sum() float64 { return p.hour + p.weather + p.tone + p.early + p.tired + p.late }
+
+// push returns what modulates a contact on c in a tone at sl.
+func (s *scratch) push(r *response.Model, c ledger.Channel, tone ledger.Tone, sl *slot) push {
+	dpd := s.f.dpd + sl.day
+	late := response.Late(dpd)
+	p := push{
+		hour:    r.Coef[response.CovNotice] * s.plain[c][sl.how],
+		weather: r.Coef[response.CovNotice] * (s.notice[c][sl.how] - s.plain[c][sl.how]),
+		tired:   r.Coef[response.CovFatigue] * s.tired[sl.day],
+		late:    r.Coef[response.CovLate] * late,
+	}
+	switch tone {
+	case ledger.Neutral:
+		p.tone = r.Coef[response.CovNeutral] + r.Coef[response.CovNeutralLate]*late
+	case ledger.Formal:
+		p.tone = r.Coef[response.CovFormal] + r.Coef[response.CovFormalLate]*late
+	}
+	if dpd < 0 {
+		p.early = r.Coef[response.CovPreDue]
+	}
+	if sl.how >= 5*24 {
+		p.hour += r.Coef[response.CovWeekend]
+	}
+	if s.repeats(c) {
+		p.tired += r.Coef[response.CovRepeat]
+	}
+	return p
+}
+
+// gainAt is the share of the horizon that is saved if a contact on c in sl
+// moves the debtor: within a day the money moves from this day's column to the
+// next's.
+func (s *scratch) gainAt(c ledger.Channel, sl *slot) float64 {
+	gain := s.gains[c][sl.day]
+	return max(gain+(s.gains[c][min(sl.day+1, rewardHorizon)]-gain)*float64(sl.hour)/48, 1e-6)
+}
+
+// fatigue is how much the contacts before a moment still weigh.
+func fatigue(sent []int64, at int64) float64 {
 	f := 0.0
-	for _, t := range s.f.recent {
+	for _, t := range sent {
 		f += math.Exp(-float64(at-t) / (response.Fade * 86400))
 	}
-	return math.Exp(-tire * f)
+	return f
 }
 
 // annoyance is what a contact at a moment costs the relation.
@@ -479,9 +537,9 @@ func (s *scratch) phi(dst []float64, c *candidate) {
 		return
 	}
 	f := &s.f
-	base := c.rho * c.gain
+	base := c.moved * c.gain
 	dst[models.EffectResponse] = base
-	dst[models.EffectNotice] = base * c.notice
+	dst[models.EffectNotice] = base * (c.push.hour + c.push.weather)
 	switch c.tone {
 	case ledger.Neutral:
 		dst[models.EffectNeutral] = base
@@ -523,9 +581,12 @@ func (s *scratch) score(q *question, v *verdict) {
 			s.sd[i] = 0
 			continue
 		}
-		c.mean = v.euro*s.mean[i] - c.cost - c.annoy
-		own := h.rhoSD[c.channel] * s.rested[c.day] * c.gain
-		c.sd = v.euro * math.Sqrt(s.sd[i]*s.sd[i]+own*own)
+		// In units of P(moved), not of days saved: what that is worth today is
+		// the stake.
+		moved := min(max(s.mean[i]/c.gain, 0), 0.95)
+		c.mean = c.stake*moved - c.cost - c.annoy
+		own := h.rateSD[c.channel] * (1 - c.moved) * -math.Log1p(-c.moved) // dρ = (1 − ρ)·Λ·d log Λ
+		c.sd = c.stake * math.Hypot(s.sd[i]/c.gain, own)
 	}
 	for i := range s.cands {
 		s.mean[i], s.sd[i] = s.cands[i].mean, s.cands[i].sd

@@ -188,7 +188,7 @@ func (e *Engine) frozen(ctx context.Context, b *book, asOf time.Time, o *PolicyO
 		if l.set, err = e.pipe.Load(ctx, asOf, features.Filter{Creditor: b.id, HalfLife: m.HalfLife}); err != nil {
 			return states, fmt.Errorf("vectors as of %s: %w", asOf.Format(time.DateOnly), err)
 		}
-		e.settle(b, l)
+		l.rows = e.follow(b, l)
 		states[k] = l
 	}
 	return states, nil

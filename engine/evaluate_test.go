@@ -151,10 +151,10 @@ func TestPolicyLog(t *testing.T) {
 
 	t.Run("another model differs", func(t *testing.T) {
 		m := models.Prior() // that believes twice as much in letters, and half in the rest
-		for c := range m.Response.Mean {
-			m.Response.Mean[c] /= 2
+		for c := range m.Response.Base {
+			m.Response.Base[c] -= math.Ln2
 		}
-		m.Response.Mean[ledger.Letter] *= 4
+		m.Response.Base[ledger.Letter] += 2 * math.Ln2
 		p, err := e.PolicyLog(ctx, PolicyOptions{Model: m, Against: logging, To: end})
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"rappel/datasets/ledger"
 	"rappel/models"
+	"rappel/models/response"
 )
 
 var upper = [ledger.Channels]string{"EMAIL", "SMS", "WHATSAPP", "LETTER", "PHONE"}
@@ -133,11 +134,11 @@ func (s *scratch) explain(v *verdict, t tongue) []Reason {
 	}
 	other := &v.cands[rival]
 	var a, b parts
-	s.split(&a, v, chosen)
-	s.split(&b, v, other)
+	s.split(&a, chosen)
+	s.split(&b, other)
 
 	// The product of P(fire) and gain is split at the midpoint.
-	sooner := v.euro * (chosen.gain - other.gain) * (a.rate + b.rate) / 2
+	sooner := (chosen.stake - other.stake) * (a.rate + b.rate) / 2
 	if chosen.wait || other.wait {
 		sooner = 0
 	}
@@ -194,7 +195,9 @@ type parts struct {
 	channel, hour, weather, tone, early, pressure, cost, later, rate float64
 }
 
-func (s *scratch) split(p *parts, v *verdict, c *candidate) {
+// split takes the value of c apart. What modulates P(moved) acts together: its
+// effect is split in proportion to the logarithms.
+func (s *scratch) split(p *parts, c *candidate) {
 	if c.wait {
 		p.later = c.mean
 		return
@@ -206,18 +209,25 @@ func (s *scratch) split(p *parts, v *verdict, c *candidate) {
 		for _, j := range j {
 			sum += phi[j] * s.theta[j]
 		}
-		return v.euro * sum
+		return c.stake / c.gain * sum
 	}
-	p.channel = at(models.EffectResponse, models.EffectEmail, models.EffectSMS, models.EffectWhatsApp,
-		models.EffectLetter, models.EffectPhone, models.EffectRepeat, models.EffectPresence)
+	structure := at(models.EffectResponse, models.EffectEmail+int(c.channel), models.EffectRepeat)
 	p.hour = at(models.EffectNotice, models.EffectWeekend)
-	p.weather = v.euro * s.theta[models.EffectNotice] * phi[models.EffectResponse] * (c.notice - c.calm)
-	p.hour -= p.weather
 	p.tone = at(models.EffectNeutral, models.EffectFormal, models.EffectFormalLate)
 	p.early = at(models.EffectPreDue)
 	p.pressure = at(models.EffectFatigue, models.EffectPressure) - c.annoy
 	p.cost = -c.cost
-	if c.gain > 0 && v.euro > 0 {
-		p.rate = p.channel / (v.euro * c.gain)
+	if x := c.push.sum() - c.push.late; math.Abs(x) > 1e-9 && c.moved > 0 {
+		average := response.Fired(s.habit.rate[c.channel] + c.push.late)
+		unit := structure * (c.moved - average) / c.moved / x
+		p.hour += unit * c.push.hour
+		p.weather = unit * c.push.weather
+		p.tone += unit * c.push.tone
+		p.early += unit * c.push.early
+		p.pressure += unit * c.push.tired
+	}
+	p.channel = c.mean - (p.hour + p.weather + p.tone + p.early + p.pressure + p.cost)
+	if c.stake > 0 {
+		p.rate = p.channel / c.stake
 	}
 }

@@ -175,18 +175,10 @@ func (e *Engine) outlook(ctx context.Context, b *book, l *learned, asOf time.Tim
 func (f *facts) period(h *habit, c *claim) models.Period {
 	p := models.Period{
 		DPD: int(f.today - c.due), Age: int(f.today - c.issued), Weekday: (int(f.today.Weekday()) + 6) % 7,
-		LogAmount: math.Log1p(float64(c.cents) / 100), Opened: f.seenSince, Tone: int(f.lastTone),
+		LogAmount: math.Log1p(float64(c.cents) / 100),
 		MonthEnd: f.today.MonthEnd(), Past: h.past(c.id),
 	}
 	p.Lift = h.runs.Lift(p.Weekday, p.MonthEnd)
-	for k := range p.Since {
-		p.Since[k] = -1
-		if f.last[k] != 0 {
-			if days := f.today - ledger.DayOf(time.Unix(f.last[k], 0), f.loc); days <= 60 {
-				p.Since[k] = float64(days)
-			}
-		}
-	}
 	return p
 }
 

@@ -107,13 +107,7 @@ func (e *Engine) Learn(ctx context.Context, creditor string, asOf time.Time) (*L
 		}
 		report.Refitted = true
 	}
-	for range 2 {
-		l.rows = e.follow(b, l, asOf)
-		if err := l.pool(e.base().Response, l.rows); err != nil {
-			return nil, fmt.Errorf("learn %s: %w", creditor, err)
-		}
-	}
-	e.settle(b, l)
+	l.rows = e.follow(b, l)
 	report.Contacts = followed(l.rows)
 
 	rewards := e.reward(b, l, last.asOf)
@@ -156,14 +150,14 @@ func (l *learned) habit(h *habit, key ledger.Key, f *facts) {
 		profile: -1, debtor: l.model.Debtor(key), now: features.Unknown, issued: l.past[key.Debtor].of(),
 	}
 	h.profile = l.model.Profile(models.ProfileKey(string(f.profile.Kind), sectorOf(f.profile.Sector), ""))
-	row := response.Row{Segment: h.profile}
+	effects := l.model.Response.Unknown()
 	if o := l.rows[key.Debtor]; o != nil {
-		row = o.row
+		effects = o.effects
 		for c := range o.told {
 			h.sends[c], h.answers[c] = o.told[c][0], o.told[c][1]
 		}
 	}
-	l.model.Response.Posterior(&h.rho, &h.rhoSD, &row)
+	l.model.Response.Rate(&h.rate, &h.rateSD, h.profile, &effects)
 	for d := range h.payShare {
 		h.payShare[d] = 1.0 / 7
 	}
@@ -212,34 +206,55 @@ func (e *Engine) base() *models.Model {
 	return e.champion.model
 }
 
-// settle attributes the outcomes by the model alone, from nothing: a state that
-// is restored holds what the learning held, to the bit.
-func (e *Engine) settle(b *book, l *learned) {
-	l.rows = nil
-	for range 3 {
-		l.rows = e.follow(b, l, l.asOf)
-	}
+// follow finds what each account with contacts differs in.
+func (e *Engine) follow(b *book, l *learned) map[string]*outcomes {
+	rows := map[string]*outcomes{}
+	e.each(b, l, func(a *account, d *response.Debtor, told *[ledger.Channels][2]float64) {
+		asked := make([]float64, len(d.Payments))
+		o := &outcomes{told: *told, n: len(d.Trials)}
+		o.effects = l.model.Response.Observe(d, asked)
+		for i := range asked {
+			o.asked = append(o.asked, paidDay{ledger.Day(d.Payments[i].Day), asked[i]})
+		}
+		rows[a.key.Debtor] = o
+	})
+	return rows
 }
 
-// follow computes the outcomes of every account with contacts.
-func (e *Engine) follow(b *book, l *learned, asOf time.Time) map[string]*outcomes {
-	at := asOf.Unix()
-	rows := map[string]*outcomes{}
-	var f facts
-	var h habit
+// each calls do with what became of the contacts of every account that has any,
+// in the order of their ids.
+func (e *Engine) each(b *book, l *learned, do func(a *account, d *response.Debtor, told *[ledger.Channels][2]float64)) {
+	at := l.asOf.Unix()
+	s := newScratch()
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	for id, a := range b.accounts {
+	for _, id := range slices.Sorted(maps.Keys(b.accounts)) {
+		a := b.accounts[id]
 		if len(a.contacts) == 0 || a.contacts[0].at > at {
 			continue
 		}
-		f.place(a, at, e.zone, b.location.Load())
-		l.habit(&h, a.key, &f)
-		o := &outcomes{row: response.Row{Segment: h.profile}}
-		a.observe(o, l, &h, at, f.loc)
-		rows[id] = o
+		s.f.place(a, at, e.zone, b.location.Load())
+		l.habit(&s.habit, a.key, &s.f)
+		var d response.Debtor
+		var told [ledger.Channels][2]float64
+		a.follow(&d, &told, s, l)
+		do(a, &d, &told)
 	}
-	return rows
+}
+
+// asked returns how much of a payment on a day was the doing of contacts, given
+// the outcomes by creditor and debtor.
+func asked(rows map[string]map[string]*outcomes) func(creditor, debtor string, day ledger.Day) float64 {
+	return func(creditor, debtor string, day ledger.Day) float64 {
+		if o := rows[creditor][debtor]; o != nil {
+			for i := range o.asked {
+				if o.asked[i].day == day {
+					return o.asked[i].share
+				}
+			}
+		}
+		return 0
+	}
 }
 
 // followed counts the contacts behind the outcomes of a book.
@@ -251,29 +266,22 @@ func followed(rows map[string]*outcomes) int {
 	return n
 }
 
-// pool re-estimates the response of channels from the outcomes of books.
-func (l *learned) pool(base *response.Model, books ...map[string]*outcomes) error {
-	rows := make([]response.Row, 0, len(l.rows))
-	var tires []response.Fatigue
-	var lags [response.Channels * response.Lags]float64
-	for _, book := range books {
-		for _, id := range slices.Sorted(maps.Keys(book)) {
-			o := book[id]
-			for k, v := range o.lags {
-				lags[k] += v
+// respond estimates the response of channels from what became of the contacts
+// of books, each with what was known at the issue of its invoices.
+func (e *Engine) respond(l *learned, base *response.Model, books []*book, known []pasts) error {
+	var all []response.Debtor
+	for i, b := range books {
+		l.past = known[i]
+		e.each(b, l, func(_ *account, d *response.Debtor, _ *[ledger.Channels][2]float64) {
+			if d.Segment >= 0 && len(d.Trials) > 0 {
+				all = append(all, *d)
 			}
-			tires = append(tires, o.tire)
-			if o.row.Segment >= 0 {
-				rows = append(rows, o.row)
-			}
-		}
+		})
 	}
-	fit, err := response.Fit(rows, len(l.model.Profiles), base)
+	fit, err := response.Fit(all, len(l.model.Profiles), base)
 	if err != nil {
 		return err
 	}
-	fit.FitLag(&lags, base)
-	fit.Tire = response.FitTire(tires)
 	l.model.Response = fit
 	return nil
 }
@@ -305,6 +313,9 @@ func (e *Engine) refit(ctx context.Context, b *book, l *learned) error {
 		return err
 	}
 	e.opt.Log.LogAttrs(ctx, slog.LevelInfo, "refitted", slog.String("creditor_id", b.id), slog.Time("as_of", l.asOf), slog.Any("timing", r))
+	if err := e.respond(l, e.base().Response, []*book{b}, []pasts{l.past}); err != nil {
+		return err
+	}
 	m.FittedAt = l.asOf.Unix()
 	if m.FirstFitAt == 0 {
 		m.FirstFitAt = m.FittedAt
@@ -326,7 +337,7 @@ func (e *Engine) fitHazard(ctx context.Context, b *book, l *learned) error {
 	if days > maxPeriods {
 		keep = maxPeriods / float64(days)
 	}
-	var rows models.Periods
+	rows := models.Periods{Asked: asked(map[string]map[string]*outcomes{b.id: e.follow(b, l)})}
 	w := features.Window{From: from, To: l.asOf, Creditor: b.id, Keep: keep}
 	if err := e.pipe.Hazard(ctx, w, rows.Append); err != nil {
 		return fmt.Errorf("person-periods: %w", err)
@@ -457,6 +468,6 @@ func (e *Engine) restore(ctx context.Context, b *book, at time.Time) (*learned, 
 		return nil, fmt.Errorf("learnt state of %s: %w", b.id, err)
 	}
 	l.post = m.Bandit.Posterior()
-	e.settle(b, l)
+	l.rows = e.follow(b, l)
 	return l, nil
 }

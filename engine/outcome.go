@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	"rappel/datasets/ledger"
@@ -15,110 +17,183 @@ const habitHalfLife = 150
 
 // outcomes is what became of the contacts of one account as of a moment.
 type outcomes struct {
-	row  response.Row
-	lags [response.Channels * response.Lags]float64 // expected firings by day
-	n    int                                        // contacts
-	tire response.Fatigue
-	told [ledger.Channels][2]float64 // contacts, and those answered or paid upon
+	effects response.Effects
+	told    [ledger.Channels][2]float64 // contacts, and those answered or paid upon
+	n       int                         // contacts
+	asked   []paidDay
 }
 
-// believed is the P(fire) with which payments are split between contact and
-// nature. It is the same for all debtors and channels: were it their own
-// estimate, that estimate would feed on itself and everyone come out alike.
-const believed = 0.3
+// paidDay is a local day on which money came and how much of that was the doing
+// of contacts.
+type paidDay struct {
+	day   ledger.Day
+	share float64
+}
 
-// observe attributes the payments of an account to its contacts and to what
-// the pay hazard says of the debtor, h, had nobody asked.
-func (a *account) observe(o *outcomes, l *learned, h *habit, at int64, loc *time.Location) {
-	m := l.model.Response
-	segment := o.row.Segment
-	*o = outcomes{row: response.Row{Segment: segment}}
-	today := ledger.DayOf(time.Unix(at, 0), loc)
-	seenBy := make([]bool, len(a.contacts))
-	for k := range a.signs {
-		if s := &a.signs[k]; s.at <= at && s.ref >= 0 && a.attention(s, s.ref, at) {
-			seenBy[s.ref] = true
-		}
+// unasked is the natural intensity of a promise or a plan: hardly anyone offers
+// one without being asked.
+const unasked = 0.002
+
+// follow lists what became of the contacts of an account as of s.f, whose habit
+// is in s.habit: what payments each preceded, and what the pay hazard says of
+// the debtor on those days had nobody asked. told counts contacts, and those
+// answered or paid upon, by channel.
+func (a *account) follow(d *response.Debtor, told *[ledger.Channels][2]float64, s *scratch, l *learned) {
+	at, loc, h, m := s.f.at, s.f.loc, &s.habit, l.model
+	*d = response.Debtor{Segment: h.profile}
+	l.availability(&s.avail, h)
+	for c := range ledger.Channel(ledger.Channels) {
+		s.noticing(c, &s.avail, m)
 	}
+	today := ledger.DayOf(time.Unix(at, 0), loc)
+	seen, marked := make([]bool, len(a.contacts)), make([]bool, len(a.contacts))
+	for k := range a.signs {
+		x := &a.signs[k]
+		if x.at > at || x.ref < 0 || !a.attention(x, x.ref, at) {
+			continue
+		}
+		seen[x.ref] = true
+		marked[x.ref] = marked[x.ref] || x.kind == signClicked || x.kind == signReplied || x.kind == signAnswered
+	}
+	ends := a.ends(at)
+	next, last := 0, -1 // the first end after the contact, and the one that Payments speaks of last
 	tired, since := 0.0, int64(0)
 	for i := range a.contacts {
 		c := &a.contacts[i]
 		if c.at > at {
 			break
 		}
-		o.n++
 		f := tired * math.Exp(-float64(c.at-since)/(response.Fade*86400))
 		tired, since = f+1, c.at
-		cents, oldest := a.owing(c.at)
+		cents, due := a.owing(c.at)
 		if cents == 0 {
 			continue
 		}
-		day := ledger.DayOf(time.Unix(c.at, 0), loc)
-		end := at
-		if i+1 < len(a.contacts) && a.contacts[i+1].at < end {
-			end = a.contacts[i+1].at
+		t := time.Unix(c.at, 0).In(loc)
+		day := ledger.DayOf(t, loc)
+		dpd := int(day - due)
+		how := (int(t.Weekday())+6)%7*24 + t.Hour()
+		k := response.Trial{
+			Channel: int(c.channel), Weight: math.Exp2(-float64(today-day) / habitHalfLife), Payment: -1,
+			Lag: int(today - day), Marked: marked[i], Seen: seen[i],
+			// Silence of two days says that it was not seen.
+			Asked: c.channel != ledger.Letter && (seen[i] || at-c.at >= 2*86400),
 		}
-		w := math.Exp2(-float64(today-day) / habitHalfLife)
-		lag, paid := int(ledger.DayOf(time.Unix(end, 0), loc)-day), false
-		hazard := 0.0
-		for k := range a.payments {
-			if p := &a.payments[k]; p.at >= c.at && p.at <= end {
-				pd := ledger.DayOf(time.Unix(p.at, 0), loc)
-				lag, paid = int(pd-day), true
-				wd := (int(pd.Weekday()) + 6) % 7
-				hazard = l.model.Hazard.Day(&models.Period{
-					DPD: int(pd - oldest.due), Age: int(pd - ledger.DayOf(time.Unix(oldest.issued, 0), loc)),
-					Weekday: wd, MonthEnd: pd.MonthEnd(), LogAmount: math.Log1p(float64(cents) / 100),
-					Since: never, Tone: -1, Lift: h.runs.Lift(wd, pd.MonthEnd()), Past: h.past(oldest.id),
-				})
-				break
+		k.X[response.CovNotice] = s.notice[c.channel][how]
+		k.X[response.CovFatigue] = f
+		late := response.Late(dpd)
+		k.X[response.CovLate] = late
+		switch c.tone {
+		case ledger.Neutral:
+			k.X[response.CovNeutral], k.X[response.CovNeutralLate] = 1, late
+		case ledger.Formal:
+			k.X[response.CovFormal], k.X[response.CovFormalLate] = 1, late
+		}
+		if dpd < 0 {
+			k.X[response.CovPreDue] = 1
+		}
+		if how >= 5*24 {
+			k.X[response.CovWeekend] = 1
+		}
+		if i > 0 && a.contacts[i-1].channel == c.channel && !seen[i-1] {
+			k.X[response.CovRepeat] = 1
+		}
+		for next < len(ends) && ends[next].at < c.at {
+			next++
+		}
+		if next < len(ends) {
+			end := &ends[next]
+			on := ledger.DayOf(time.Unix(end.at, 0), loc)
+			k.Lag = int(on - day)
+			if end.kind != endHeld && k.Lag < response.Lags {
+				if last != next {
+					d.Payments, last = append(d.Payments, response.Payment{Day: int(on), Natural: a.natural(end, m.Hazard, h, on, loc)}), next
+				}
+				k.Payment = len(d.Payments) - 1
 			}
 		}
-		pdf := m.Lag[int(c.channel)*response.Lags:][:response.Lags]
-		fired, trial := response.Attribute(believed, pdf, min(hazard, 0.9), lag, paid)
-		o.tire.Add(w*fired, w*trial, f)
-		o.row.Fired[c.channel] += w * fired
-		o.row.Trials[c.channel] += w * trial * math.Exp(-m.Tire*f)
-		if paid && lag < response.Lags {
-			o.lags[int(c.channel)*response.Lags+lag] += w * fired
-		}
-		seen := seenBy[i]
-		if c.channel != ledger.Letter {
-			// Silence of an hour says little, of two days all.
-			asked := min(float64(at-c.at)/(2*86400), 1)
-			if seen {
-				asked = 1
-				o.row.Seen[c.channel] += w
-			}
-			o.row.Asked[c.channel] += w * asked
-		}
-		o.told[c.channel][0]++
-		if seen || paid && lag <= 7 {
-			o.told[c.channel][1]++
+		d.Trials = append(d.Trials, k)
+		told[c.channel][0]++
+		if seen[i] || k.Payment >= 0 && k.Lag <= 7 {
+			told[c.channel][1]++
 		}
 	}
 }
 
-// never is the days since contact on each channel of one never contacted.
-var never = [ledger.Channels]float64{-1, -1, -1, -1, -1}
+// end is what ends the wait for the effect of the contacts before it.
+type end struct {
+	at   int64
+	kind endKind
+}
 
-// owing returns what was owed at a moment, in cents, on average per invoice,
-// the invoice that fell due first.
-func (a *account) owing(moment int64) (cents int64, oldest *invoice) {
-	n := int64(0)
+type endKind uint8
+
+const (
+	endPaid     endKind = iota
+	endPromised         // a promise or a plan
+	endHeld             // a dispute, or what else forbids to wait
+)
+
+// ends lists the payments and cases of an account until a moment, in order.
+func (a *account) ends(at int64) []end {
+	var list []end
+	for i := range a.payments {
+		if p := a.payments[i].at; p <= at {
+			list = append(list, end{p, endPaid})
+		}
+	}
+	for i := range a.cases {
+		c := &a.cases[i]
+		if c.OpenedAt.IsZero() || c.OpenedAt.Unix() > at {
+			continue
+		}
+		kind := endHeld
+		if c.Kind == "promise" || c.Kind == "payment_plan" {
+			kind = endPromised
+		}
+		list = append(list, end{c.OpenedAt.Unix(), kind})
+	}
+	slices.SortStableFunc(list, func(x, y end) int { return cmp.Or(cmp.Compare(x.at, y.at), cmp.Compare(x.kind, y.kind)) })
+	return list
+}
+
+// natural is the intensity with which an account would have paid or promised on
+// a local day had nobody asked: that of all its invoices that were open.
+func (a *account) natural(e *end, hazard *models.Hazard, h *habit, day ledger.Day, loc *time.Location) float64 {
+	if e.kind == endPromised {
+		return unasked
+	}
+	wd := (int(day.Weekday()) + 6) % 7
+	sum := 0.0
+	for i := range a.invoices {
+		v := &a.invoices[i]
+		if v.issued == 0 || v.issued > e.at || v.cancelled != 0 && v.cancelled <= e.at || v.paid != 0 && v.paid < e.at {
+			continue
+		}
+		p := hazard.Day(&models.Period{
+			DPD: int(day - v.due), Age: int(day - ledger.DayOf(time.Unix(v.issued, 0), loc)),
+			Weekday: wd, MonthEnd: day.MonthEnd(), LogAmount: math.Log1p(float64(v.cents) / 100),
+			Lift: h.runs.Lift(wd, day.MonthEnd()), Past: h.past(v.id),
+		})
+		sum -= math.Log1p(-min(p, 0.9))
+	}
+	return max(sum, 1e-4)
+}
+
+// owing returns what was owed at a moment, in cents, and the oldest due date.
+func (a *account) owing(moment int64) (cents int64, due ledger.Day) {
 	for i := range a.invoices {
 		v := &a.invoices[i]
 		if v.issued == 0 || v.issued > moment || v.cancelled != 0 && v.cancelled <= moment ||
 			v.paid != 0 && v.paid <= moment {
 			continue
 		}
-		if n == 0 || v.due < oldest.due {
-			oldest = v
+		if cents == 0 || v.due < due {
+			due = v.due
 		}
 		cents += v.cents
-		n++
 	}
-	return cents / max(n, 1), oldest
+	return cents, due
 }
 
 // reward is what a contact that was sent turned out to be worth, as far as is
@@ -198,7 +273,7 @@ func (l *logged) expect(c int, m *response.Model, elapsed float64, replaced bool
 		mass += p
 		wait += p * float64(u)
 	}
-	rho := m.Mean[c]
+	rho := response.Fired(m.Base[c])
 	pending := rho * (1 - gone) / max(1-rho*gone, 1e-9)
 	if mass < 1e-9 {
 		return natural

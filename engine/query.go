@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"rappel/datasets/store"
 	"rappel/features"
 	"rappel/models"
+	"rappel/models/response"
 	"rappel/models/timing"
 )
 
@@ -253,9 +255,10 @@ func (e *Engine) Debtor(ctx context.Context, key ledger.Key, asOf time.Time) (*P
 		Availability: slices.Clone(s.avail[:]), Opens: widen(h.opens), Exposure: widen(h.exposure), Known: known[:],
 	}
 	for c := range ledger.Channel(ledger.Channels) {
+		rho := response.Fired(h.rate[c])
 		p.Channels = append(p.Channels, ChannelProfile{
 			Channel: c.String(), Reachable: f.reachable[c], Consent: f.consented[c], Sends: int(h.sends[c]),
-			Answered: int(h.answers[c]), Response: h.rho[c], SD: h.rhoSD[c], Silent: f.silent[c],
+			Answered: int(h.answers[c]), Response: rho, SD: h.rateSD[c] * (1 - rho) * -math.Log1p(-rho), Silent: f.silent[c],
 		})
 	}
 	if p.Timeline, err = e.story(ctx, b, key, at, f.loc); err != nil {

@@ -118,22 +118,18 @@ func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *Tra
 	}
 
 	o.Progress("response of channels")
-	rows, known := make([]map[string]*outcomes, len(books)), make([]pasts, len(books))
+	known := make([]pasts, len(books))
 	for i, b := range books {
 		if known[i], err = e.pasts(ctx, b, nil, time.Time{}, o.To); err != nil {
 			return nil, nil, err
 		}
 	}
-	for range 3 {
-		r.Contacts = 0
-		for i, b := range books {
-			l.rows, l.past = rows[i], known[i]
-			rows[i] = e.follow(b, l, o.To)
-			r.Contacts += followed(rows[i])
-		}
-		if err := l.pool(response.Prior(), rows...); err != nil {
-			return nil, nil, err
-		}
+	if err := e.respond(l, response.Prior(), books, known); err != nil {
+		return nil, nil, err
+	}
+	for i, b := range books {
+		l.past = known[i]
+		r.Contacts += followed(e.follow(b, l))
 	}
 
 	o.Progress("rewards of decisions")

@@ -113,8 +113,8 @@ func decode(files map[string][]byte) (*Model, error) {
 		return nil, fmt.Errorf("hazard.arrow: columns are not those of this version: %w", ErrArtefact)
 	}
 	n := len(keys.Profiles)
-	if len(keys.Handles) != len(keys.Decisions) || resp.Segments > n || len(resp.Factor) != resp.Segments*response.Channels ||
-		len(resp.SeenScale) != len(resp.Factor) || times.Model.Profiles() > n ||
+	if len(keys.Handles) != len(keys.Decisions) || resp.Segments > n || len(resp.Segment) != resp.Segments*response.Channels ||
+		len(resp.SegmentSeen) != len(resp.Segment) || times.Model.Profiles() > n ||
 		len(times.Speeds) != response.Channels || len(times.Flat) > n+1 || !(times.HalfLife > 0) || !(keys.RewardHalfLife > 0) ||
 		len(times.Weather.Kept) != len(times.Sectors) || len(times.Weather.Beta) != len(times.Sectors)*times.Weather.Blocks*times.Weather.Covariates || len(state.PriorMean) != Effects {
 		return nil, fmt.Errorf("parts do not fit each other: %w", ErrArtefact)

@@ -106,7 +106,7 @@ func TestCloneIsIndependent(t *testing.T) {
 	}
 	c.AddProfiles([]string{"new"})
 	c.Hazard.Coef[0]++
-	c.Response.Mean[0] = 0.9
+	c.Response.Base[0] = 0.9
 	c.Forget(ledger.Key{Creditor: "c", Debtor: "d"})
 	c.Drop("01J")
 	c.Bandit.Forget(0.5)
@@ -195,7 +195,7 @@ func edit(t *testing.T, dir, old, text string) {
 
 // Whatever a file holds, reading it ends in a value or in an error.
 func FuzzPart(f *testing.F) {
-	for _, part := range []any{&keysPart{Profiles: []string{"a"}, Handles: []uint64{1}}, &hazardPart{HazardNames[:], PriorHazard().Coef, PriorUsual().Coef, NewLeaving().Rate}} {
+	for _, part := range []any{&keysPart{Profiles: []string{"a"}, Handles: []uint64{1}}, &hazardPart{HazardNames[:], PriorHazard().Coef, PriorHazard().Coef, NewLeaving().Rate}} {
 		b, err := encodePart(part)
 		if err != nil {
 			f.Fatal(err)

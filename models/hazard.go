@@ -17,9 +17,6 @@ type Period struct {
 	Weekday       int        // 0 = Monday
 	MonthEnd      bool       // last three or first two days of a month
 	LogAmount     float64    // natural logarithm of the amount in the creditor's currency
-	Since         [5]float64 // days since the last contact by channel; −1: none in 60 days
-	Opened        bool       // a person's open since the last contact
-	Tone          int        // tone of the last contact
 	Lift          float64    // how the debtor's payment runs favour this day: Runs.Lift
 	features.Past            // of the debtor, when the invoice was issued
 }
@@ -40,12 +37,8 @@ const (
 	colWeekday   = colAge + len(ageEdges) + 1
 	colMonthEnd  = colWeekday + 7
 	colAmount    = colMonthEnd + 1
-	colHat       = colAmount + 1  // hats in log amount, see hatOf
-	colContact   = colHat + hats  // 5 kernels of days since contact
-	colLetter    = colContact + 5 // a slow one: post takes its time
-	colOpened    = colLetter + 1
-	colFormal    = colOpened + 1
-	colLift      = colFormal + 1
+	colHat       = colAmount + 1 // hats in log amount, see hatOf
+	colLift      = colHat + hats
 	colHistory   = colLift + 1 // 3 spells of the columns of the debtor's history
 
 	// HazardColumns is the width of the design.
@@ -88,8 +81,7 @@ var HazardNames = func() (names [HazardColumns]string) {
 	for k := range hats {
 		put(colHat+k, fmt.Sprintf("amount_%.0f", math.Exp(hatFirst+hatStep*float64(k))))
 	}
-	put(colContact, "since_email", "since_sms", "since_whatsapp", "since_letter", "since_phone", "letter_slow",
-		"opened", "formal", "pay_run")
+	put(colLift, "pay_run")
 	for k, spell := range []string{"_early", "_due", "_late"} {
 		put(colHistory+k*historyColumns, "late_mean"+spell, "paid_before"+spell, "paid_reminded"+spell, "natural"+spell)
 	}
@@ -104,10 +96,6 @@ func bins(what string, edges []int) []string {
 	}
 	return append(names, fmt.Sprintf("%s>%d", what, edges[len(edges)-1]))
 }
-
-// contactDecay is how many days after a contact its push has fallen to 1/e;
-// letterDecay the same of the slow push of a letter.
-const contactDecay, letterDecay = 3, 20
 
 // Design stores the columns of p in dst, of length HazardColumns.
 func Design(dst []float64, p *Period) {
@@ -158,30 +146,8 @@ func daily(p *Period, set func(j int, v float64)) {
 	if p.MonthEnd {
 		set(colMonthEnd, 1)
 	}
-	latest := 0.0
-	for c, u := range p.Since {
-		if u >= 0 {
-			v := math.Exp(-u / contactDecay)
-			set(colContact+c, v)
-			latest = max(latest, v)
-		}
-	}
-	if latest > 0 {
-		if p.Opened {
-			set(colOpened, latest)
-		}
-		if p.Tone == 2 {
-			set(colFormal, latest)
-		}
-	}
-	if u := p.Since[letter]; u >= 0 {
-		set(colLetter, math.Exp(-u/letterDecay))
-	}
 	set(colLift, math.Log(p.Lift))
 }
-
-// letter is the index of letters among the channels.
-const letter = int(ledger.Letter)
 
 // bin is the index of the first edge that v does not exceed.
 func bin[T int | float64](v T, edges []T) int {
@@ -207,18 +173,16 @@ func hazardPrior() (mean, precision []float64) {
 	copy(mean[colOwn:], []float64{-0.8, -0.5, -0.2, 0.2, 0.5, 0.3, 0.1, -0.1, -0.3, -0.3})
 	copy(mean[colWeekday:], []float64{0.15, 0.1, 0.1, 0.1, 0.1, -0.6, -0.9})
 	mean[colMonthEnd] = 0.15
-	// Whom a policy contacts are those who do not pay: from such data alone,
-	// contacts look useless and paying unasked too likely. So the push of a
-	// contact is held close to what experiments say of reminders.
-	for c := range 5 {
-		mean[colContact+c], precision[colContact+c] = 0.9, 2000
-	}
-	mean[colOpened], precision[colOpened] = 0.3, 500
-	precision[colFormal] = 500
 	mean[colLift], precision[colLift] = 0.9, 20
 	for k := range 3 {
-		j := colHistory + k*historyColumns + histNatural
-		mean[j], precision[j] = 0.5, 8
+		j := colHistory + k*historyColumns
+		mean[j+histNatural], precision[j+histNatural] = 0.6, 8
+		// Who paid before the due date will again; who paid only once asked will
+		// not pay unasked.
+		mean[j+histBefore] = 1
+		if k > 0 {
+			mean[j+histReminded] = -1.5
+		}
 	}
 	return mean, precision
 }
@@ -227,13 +191,6 @@ func hazardPrior() (mean, precision []float64) {
 // grouped Cox model (Prentice and Gloeckler 1978, doi:10.2307/2529588).
 type Hazard struct {
 	Coef []float64 // HazardColumns
-}
-
-// PriorUsual returns the hazard under usual contacts before any data.
-func PriorUsual() *Hazard {
-	h := PriorHazard()
-	clear(h.Coef[colContact : colFormal+1])
-	return h
 }
 
 // PriorHazard returns the hazard before any data.
@@ -286,10 +243,5 @@ func (h *Hazard) UnpaidTo(dst []float64, p Period, runs *Runs, today ledger.Day,
 		p.DPD++
 		p.Age++
 		p.Weekday = (p.Weekday + 1) % 7
-		for c := range p.Since {
-			if p.Since[c] >= 0 {
-				p.Since[c]++
-			}
-		}
 	}
 }

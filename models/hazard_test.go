@@ -15,15 +15,12 @@ import (
 func anyDay(r *rapid.T) Period {
 	p := Period{
 		DPD: rapid.IntRange(-60, 400).Draw(r, "dpd"), Weekday: rapid.IntRange(0, 6).Draw(r, "weekday"), MonthEnd: rapid.Bool().Draw(r, "month end"),
-		LogAmount: rapid.Float64Range(0, 12).Draw(r, "amount"), Opened: rapid.Bool().Draw(r, "opened"), Tone: rapid.IntRange(-1, 2).Draw(r, "tone"),
+		LogAmount: rapid.Float64Range(0, 12).Draw(r, "amount"),
 		Age: rapid.IntRange(0, 400).Draw(r, "age"), Lift: rapid.Float64Range(0.05, 8).Draw(r, "lift"), Past: features.Past{
 			LateMean: rapid.Float64Range(-30, 90).Draw(r, "late"),
 			Before:   rapid.Float64Range(0, 1).Draw(r, "before"), Reminded: rapid.Float64Range(0, 1).Draw(r, "reminded"),
 			Natural: rapid.Float64Range(0, 1).Draw(r, "natural"),
 		},
-	}
-	for c := range p.Since {
-		p.Since[c] = float64(rapid.IntRange(-1, 60).Draw(r, "since"))
 	}
 	return p
 }
@@ -43,7 +40,7 @@ func TestDesignIsWhatTheHazardReads(t *testing.T) {
 		if got := h.Day(&p); math.Abs(got-want) > 1e-12 {
 			r.Errorf("hazard %v, from the design %v", got, want)
 		}
-		for _, block := range [][2]int{{colDPD, colOwn}, {colOwn, colAge}, {colAge, colWeekday}, {colWeekday, colMonthEnd}, {colHat, colContact}} {
+		for _, block := range [][2]int{{colDPD, colOwn}, {colOwn, colAge}, {colAge, colWeekday}, {colWeekday, colMonthEnd}, {colHat, colLift}} {
 			sum := 0.0
 			for _, v := range x[block[0]:block[1]] {
 				sum += v
@@ -68,11 +65,11 @@ func TestNamesMatchTheColumns(t *testing.T) {
 		p    Period
 		want []string
 	}{
-		{Period{DPD: -8, Lift: 1, Weekday: 0, Since: never, LogAmount: 5}, []string{"dpd..-8", "monday", "age..0"}},
-		{Period{DPD: -1, Lift: 1, Weekday: 6, Since: never, Age: 29}, []string{"dpd..-1", "sunday", "age..30"}},
-		{Period{DPD: 0, Lift: 1, MonthEnd: true, Since: never, LogAmount: math.Log(20)}, []string{"dpd..0", "month_end", "own..1", "amount_20"}},
-		{Period{DPD: 181, Lift: math.E, Since: never, Age: 200, Past: features.Past{Before: 1.5}}, []string{"dpd>180", "own>30", "age>90", "pay_run", "paid_before_late"}},
-		{Period{DPD: 30, Lift: 1, Past: features.Past{LateMean: 35}, Since: [5]float64{-1, -1, -1, -1, 0}, Opened: true, Tone: 2}, []string{"dpd..30", "own..-3", "since_phone", "opened", "formal"}},
+		{Period{DPD: -8, Lift: 1, Weekday: 0, LogAmount: 5}, []string{"dpd..-8", "monday", "age..0"}},
+		{Period{DPD: -1, Lift: 1, Weekday: 6, Age: 29}, []string{"dpd..-1", "sunday", "age..30"}},
+		{Period{DPD: 0, Lift: 1, MonthEnd: true, LogAmount: math.Log(20)}, []string{"dpd..0", "month_end", "own..1", "amount_20"}},
+		{Period{DPD: 181, Lift: math.E, Age: 200, Past: features.Past{Before: 1.5}}, []string{"dpd>180", "own>30", "age>90", "pay_run", "paid_before_late"}},
+		{Period{DPD: 30, Lift: 1, Past: features.Past{LateMean: 35}}, []string{"dpd..30", "own..-3"}},
 	} {
 		Design(x, &c.p)
 		for _, name := range c.want {
@@ -87,9 +84,6 @@ func TestNamesMatchTheColumns(t *testing.T) {
 		}
 	}
 }
-
-// never is no contact on any channel.
-var never = [5]float64{-1, -1, -1, -1, -1}
 
 // Payment, leaving, and what stays open share what was open the day before.
 func TestUnpaidIsOneLessTheIncidence(t *testing.T) {
@@ -120,11 +114,6 @@ func TestUnpaidIsOneLessTheIncidence(t *testing.T) {
 			}
 			last = got
 			p.DPD, p.Age, p.Weekday = p.DPD+1, p.Age+1, (p.Weekday+1)%7
-			for c := range p.Since {
-				if p.Since[c] >= 0 {
-					p.Since[c]++
-				}
-			}
 		}
 	})
 }
@@ -133,7 +122,7 @@ func TestUnpaidDoesNotAllocate(t *testing.T) {
 	h, leave := PriorHazard(), NewLeaving()
 	curve := make([]float64, 29)
 	var runs Runs
-	if n := testing.AllocsPerRun(100, func() { h.UnpaidTo(curve, Period{Since: never}, &runs, 20000, leave) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { h.UnpaidTo(curve, Period{}, &runs, 20000, leave) }); n != 0 {
 		t.Errorf("UnpaidTo allocates %v times per run", n)
 	}
 }
@@ -145,7 +134,7 @@ func simulate(rng *rand.Rand, h *Hazard, invoices int, rows *Periods) (lives []L
 	for range invoices {
 		first := ledger.Day(20000 + rng.IntN(300))
 		p := Period{
-			DPD: -10, Weekday: (int(first.Weekday()) + 6) % 7, LogAmount: 3 + 4*rng.Float64(), Since: never, Tone: -1,
+			DPD: -10, Weekday: (int(first.Weekday()) + 6) % 7, LogAmount: 3 + 4*rng.Float64(),
 			Past: features.Past{LateMean: 30*rng.Float64() - 5, Before: rng.Float64(), Reminded: rng.Float64(), Natural: 0.2 * rng.Float64()},
 		}
 		life := Life{Start: p, Runs: Runs{1}, First: first}
@@ -164,8 +153,8 @@ func simulate(rng *rand.Rand, h *Hazard, invoices int, rows *Periods) (lives []L
 			if p.MonthEnd {
 				month = 1
 			}
-			rows.rows = append(rows.rows, y, 1, float32(p.DPD), float32(p.Weekday), month, float32(p.LogAmount), -1, -1, -1, -1, -1, 0, -1,
-				float32(p.Age), competing, float32(p.LateMean), float32(p.Before), float32(p.Reminded), float32(p.Natural), float32(p.Lift))
+			rows.rows = append(rows.rows, y, 1, float32(p.DPD), float32(p.Weekday), month, float32(p.LogAmount),
+				float32(p.Age), competing, float32(p.LateMean), float32(p.Before), float32(p.Reminded), float32(p.Natural), float32(p.Lift), 0)
 			p.DPD, p.Age, p.Weekday = p.DPD+1, p.Age+1, (p.Weekday+1)%7
 		}
 		lives = append(lives, life)

@@ -120,7 +120,7 @@ func Prior() *Model {
 	opt := timing.DefaultOptions(0)
 	m := &Model{
 		Hazard:   PriorHazard(),
-		Usual:    PriorUsual(),
+		Usual:    PriorHazard(),
 		Leave:    NewLeaving(),
 		Timing:   timing.Prior(opt),
 		HalfLife: features.HalfLife,

@@ -2,6 +2,7 @@ package models
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
+	"rappel/datasets/ledger"
 	"rappel/features"
 	"rappel/models/survival"
 )
@@ -19,7 +21,6 @@ import (
 var (
 	periodColumns = [...]string{
 		"y", "weight", "dpd", "weekday", "month_end", "log_amount",
-		"u_email", "u_sms", "u_whatsapp", "u_letter", "u_phone", "opened_since", "tone_last",
 		"age", "competing", "days_late_mean", "share_paid_before_due", "share_paid_after_reminder", "natural_rate",
 	}
 	runColumns = [...]string{
@@ -27,8 +28,13 @@ var (
 	}
 )
 
-// periodWidth is the length of a row of Periods: periodColumns and the lift.
-const periodWidth = len(periodColumns) + 1
+// A row of Periods: periodColumns, the lift, and how much of a payment was the
+// doing of contacts.
+const (
+	periodLift  = len(periodColumns)
+	periodAsked = periodLift + 1
+	periodWidth = periodAsked + 1
+)
 
 // End is how a day ended for an invoice.
 type End uint8
@@ -46,6 +52,9 @@ const (
 // Periods is person-period data in memory, compact: the design is spelt out
 // batch by batch as a fit passes over it.
 type Periods struct {
+	// Asked, if not nil, is how much of a payment was the doing of contacts.
+	Asked func(creditor, debtor string, day ledger.Day) float64
+
 	rows   []float32 // periodWidth a row
 	sorted bool      // in the order that settle gives
 }
@@ -70,9 +79,38 @@ func (p *Periods) Append(rec arrow.RecordBatch) error {
 	}
 	for i := range n {
 		r := p.rows[from+i*periodWidth:][:periodWidth]
-		r[periodWidth-1] = float32(runs[i].Lift(int(r[3]), r[4] != 0))
+		r[periodLift] = float32(runs[i].Lift(int(r[3]), r[4] != 0))
+	}
+	if p.Asked == nil {
+		return nil
+	}
+	creditor, debtor, day, err := whose(rec)
+	if err != nil {
+		return err
+	}
+	for i := range n {
+		if r := p.rows[from+i*periodWidth:][:periodWidth]; r[0] != 0 {
+			r[periodAsked] = float32(p.Asked(creditor.Value(i), debtor.Value(i), ledger.Day(day.Value(i))))
+		}
 	}
 	return nil
+}
+
+// whose returns the columns that say of whom and of which day a row speaks.
+func whose(rec arrow.RecordBatch) (creditor, debtor *array.String, day *array.Date32, err error) {
+	column := func(name string) arrow.Array {
+		if at := rec.Schema().FieldIndices(name); len(at) == 1 {
+			return rec.Column(at[0])
+		}
+		return nil
+	}
+	creditor, ok1 := column("creditor_id").(*array.String)
+	debtor, ok2 := column("debtor_id").(*array.String)
+	day, ok3 := column("day").(*array.Date32)
+	if !ok1 || !ok2 || !ok3 {
+		return nil, nil, nil, errors.New("person-periods: no creditor, debtor and day")
+	}
+	return creditor, debtor, day, nil
 }
 
 // runsOf reads the payment runs of each row of the hazard relation.
@@ -115,18 +153,14 @@ func numbers(rec arrow.RecordBatch, name string, set func(i int, v float64)) err
 func (p *Periods) At(i int) (q Period, end End, weight float64) {
 	r := p.rows[i*periodWidth:][:periodWidth]
 	q = Period{
-		DPD: int(r[2]), Weekday: int(r[3]), MonthEnd: r[4] != 0, LogAmount: float64(r[5]),
-		Opened: r[11] != 0, Tone: int(r[12]), Age: int(r[13]), Lift: float64(r[19]),
-		Past: features.Past{LateMean: float64(r[15]), Before: float64(r[16]), Reminded: float64(r[17]), Natural: float64(r[18])},
-	}
-	for c := range q.Since {
-		q.Since[c] = float64(r[6+c])
+		DPD: int(r[2]), Weekday: int(r[3]), MonthEnd: r[4] != 0, LogAmount: float64(r[5]), Age: int(r[6]), Lift: float64(r[periodLift]),
+		Past: features.Past{LateMean: float64(r[8]), Before: float64(r[9]), Reminded: float64(r[10]), Natural: float64(r[11])},
 	}
 	switch {
 	case r[0] != 0:
 		end = Paid
-	case r[14] != 0:
-		end = Paid + End(r[14])
+	case r[7] != 0:
+		end = Paid + End(r[7])
 	}
 	return q, end, float64(r[1])
 }
@@ -166,10 +200,17 @@ func (p *Periods) settle() {
 
 // Pass yields the design and what was paid in batches, in an order that is the
 // rows' own.
-func (p *Periods) Pass(yield func(survival.Batch) error) error { return p.pass(Paid, yield) }
+func (p *Periods) Pass(yield func(survival.Batch) error) error { return p.pass(Paid, false, yield) }
 
-// pass yields the design with end as the event.
-func (p *Periods) pass(event End, yield func(survival.Batch) error) error {
+// unasked are the same rows without what contacts brought: a payment counts for
+// nature's share of it.
+type unasked struct{ *Periods }
+
+func (u unasked) Pass(yield func(survival.Batch) error) error { return u.pass(Paid, true, yield) }
+
+// pass yields the design with end as the event, less what contacts brought where
+// that is left out.
+func (p *Periods) pass(event End, alone bool, yield func(survival.Batch) error) error {
 	p.settle()
 	const size = 8192
 	b := survival.Batch{
@@ -183,6 +224,9 @@ func (p *Periods) pass(event End, yield func(survival.Batch) error) error {
 			b.Y[i], b.W[i] = 0, w
 			if end == event {
 				b.Y[i] = 1
+				if alone {
+					b.Y[i] -= float64(p.rows[(from+i)*periodWidth+periodAsked])
+				}
 			}
 		}
 		part := survival.Batch{X: b.X[:n*HazardColumns], Y: b.Y[:n], W: b.W[:n], Rows: n}

@@ -50,22 +50,16 @@ func (m *Model) Looks(dst *[timing.Hours]float32, s *features.Set, i, profile in
 func (m *Model) FitHazards(rows *Periods, base *Model) error {
 	m.Leave = FitLeaving(rows)
 	var err error
-	if m.Hazard, err = fitHazard(rows, base.Hazard, m.Hazard, false); err != nil {
+	if m.Hazard, err = fitHazard(unasked{rows}, base.Hazard, m.Hazard); err != nil {
 		return err
 	}
-	m.Usual, err = fitHazard(rows, base.Usual, m.Usual, true)
+	m.Usual, err = fitHazard(rows, base.Usual, m.Usual)
 	return err
 }
 
-// fitHazard estimates one pay hazard; the usual one does not see the contacts,
-// so that it is what is paid given those that come.
-func fitHazard(rows *Periods, base, start *Hazard, usual bool) (*Hazard, error) {
+// fitHazard estimates one pay hazard.
+func fitHazard(rows survival.Source, base, start *Hazard) (*Hazard, error) {
 	_, ridge := hazardPrior()
-	if usual {
-		for j := colContact; j <= colFormal; j++ {
-			ridge[j] = blind
-		}
-	}
 	fit, err := survival.FitHazard(rows, HazardColumns, survival.HazardOptions{
 		Link: survival.CLogLog, Names: HazardNames[:], Ridge: ridge, Prior: base.Coef, Start: start.Coef, MaxIter: 25, Tol: 1e-5,
 	})
@@ -75,12 +69,5 @@ func fitHazard(rows *Periods, base, start *Hazard, usual bool) (*Hazard, error) 
 	if err != nil {
 		return nil, fmt.Errorf("pay hazard: %w", err)
 	}
-	h := &Hazard{Coef: fit.Coef}
-	if usual {
-		clear(h.Coef[colContact : colFormal+1])
-	}
-	return h, nil
+	return &Hazard{Coef: fit.Coef}, nil
 }
-
-// blind is the ridge precision of a column that is not to be used.
-const blind = 1e12

@@ -1,10 +1,17 @@
 // Package response estimates who answers a contact on which channel.
 //
-// A contact either fires, that is, moves the debtor to pay, or it does not; a
-// debtor also pays without being asked. Attribute splits a payment between the
-// two by a noisy-or; Fit pools the resulting counts, debtor × channel, towards
-// the debtor's own responsiveness, the segment and all, with strengths found
-// by maximum marginal likelihood. The package sees counts, never debtors.
+// A contact adds to the hazard of payment for some days: on day u after sending
+// by Λ·Lag(u), on top of the natural hazard with which the debtor pays unasked.
+// So the contact moves the debtor to pay with probability 1 − exp(−Λ), and a
+// payment is the contacts' and nature's in proportion to what each added on its
+// day: an excess hazard (Estève et al. 1990, doi:10.1002/sim.4780090506).
+//
+//	log Λ = base(channel) + profile × channel + debtor + debtor × channel + coefficients · x
+//
+// The three groups of effects are normal around 0; their variances are found
+// from the data by empirical Bayes in a Laplace approximation, so that each
+// debtor is as much like the others as debtors are. The package sees contacts
+// and days, never who.
 package response
 
 import (
@@ -13,347 +20,617 @@ import (
 	"math"
 )
 
-// Channels is the number of channels of every per-channel array here.
-const Channels = 5
+// Channels is the number of channels of every per-channel array here, in the
+// order of the ledger; Phone is the one that is answered at once or not at all.
+const (
+	Channels = 5
+	Phone    = 4
+)
 
-// Lags is the number of days after sending over which a contact can fire.
+// Lags is the number of days after sending over which a contact can move a
+// debtor.
 const Lags = 14
 
 // Fade is how many days it takes for a contact to weigh 1/e as fatigue.
 const Fade = 6
 
-// Tires are the values of Model.Tire that FitTire chooses among.
-var Tires = [...]float64{0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65}
+// What modulates a contact, beside who it goes to on which channel.
+const (
+	CovNotice      = iota // log of P(noticed) at this hour against the average hour
+	CovFatigue            // Σ exp(−days since/Fade) over the contacts before it
+	CovNeutral            // tone, against friendly
+	CovFormal             //
+	CovNeutralLate        // the same × Late(days past due)
+	CovFormalLate         //
+	CovLate               // Late(days past due)
+	CovPreDue             // sent before the due date
+	CovRepeat             // on the channel of the last contact, which met silence
+	CovWeekend            // sent on Saturday or Sunday
+	Covariates            // how many there are
+)
 
-// Fatigue is what the contacts of one debtor say of Tire: sufficient for the
-// likelihood, given its total of firings, of how they fell on its contacts.
-type Fatigue struct {
-	Fired  float64             // Σ fired
-	Weight float64             // Σ fired·f
-	Trials [len(Tires)]float64 // Σ trial·exp(−tire·f) for each of Tires
+// CovariateNames names the covariates, in order.
+var CovariateNames = [Covariates]string{
+	"notice", "fatigue", "neutral", "formal", "neutral_late", "formal_late", "late", "pre_due", "repeat", "weekend",
 }
 
-// Add counts one contact that met fatigue f.
-func (t *Fatigue) Add(fired, trial, f float64) {
-	t.Fired += fired
-	t.Weight += fired * f
-	for k, tire := range Tires {
-		t.Trials[k] += trial * math.Exp(-tire*f)
-	}
+// Late maps days past due to 0 at the due date and 1 from day 45 on.
+func Late(dpd int) float64 { return min(1, max(0, float64(dpd)/45)) }
+
+// Trial is one contact and what became of it.
+type Trial struct {
+	Channel int
+	Weight  float64 // 1, or less for what is long ago
+	X       [Covariates]float64
+	Lag     int  // days from sending to the payment; where there is none, days followed
+	Payment int  // index of the payment in Debtor.Payments; −1: none came
+	Marked  bool // a person clicked, replied, or took the call
+	Seen    bool // a person's sign of any kind
+	Asked   bool // could have shown one by now
 }
 
-// FitTire returns the value of Tires that is most likely for debtors whose
-// firings are split over their contacts in proportion to trial·exp(−tire·f);
-// what a debtor is like drops out. A hundred firings overrule the prior, which
-// lies at 0.3.
-func FitTire(rows []Fatigue) float64 {
-	best, at := math.Inf(-1), 0.3
-	for k, tire := range Tires {
-		l := -8 * sq(tire-0.3)
-		for i := range rows {
-			if r := &rows[i]; r.Fired > 0 && r.Trials[k] > 0 {
-				l -= tire*r.Weight + r.Fired*math.Log(r.Trials[k])
-			}
-		}
-		if l > best {
-			best, at = l, tire
-		}
-	}
-	return at
+// Debtor is what is known of one debtor.
+type Debtor struct {
+	Segment  int
+	Trials   []Trial
+	Payments []Payment
 }
 
-// ErrSegment reports a row whose segment is out of range.
-var ErrSegment = errors.New("response: segment out of range")
-
-// Row is what one debtor did on each channel: decayed counts.
-type Row struct {
-	Segment int
-	Trials  [Channels]float64 // contacts × their modulation, as far as their outcome is known
-	Fired   [Channels]float64 // expected number of contacts that moved the debtor to pay
-	Seen    [Channels]float64 // contacts with a human sign: opened, clicked, replied, answered
-	Asked   [Channels]float64 // contacts that could have shown a sign
+// Payment is a day on which a debtor paid within reach of a contact.
+type Payment struct {
+	Day     int     // for the caller
+	Natural float64 // intensity (−log of not paying) of that day had nobody asked
 }
 
-// Model is the pooled estimate. It is plain data; copy it by value of its
-// slices only.
+// Model is the pooled estimate. It is plain data.
 type Model struct {
-	Mean      [Channels]float64 // P(fire) of an average debtor
-	SeenMean  [Channels]float64 // P(sign) of an average debtor
-	Segments  int
-	Factor    []float64 // Segments × Channels, relative to Mean
-	SeenScale []float64 // Segments × Channels, relative to SeenMean
-	Debtor    float64   // strength, in expected firings, of the prior on a debtor's own responsiveness
-	Channel   float64   // strength, in contacts, of the prior on debtor × channel
-	SeenPrior float64   // strength, in contacts, of the prior on a debtor's signs
-	// Tire is how much less a contact moves a debtor per recent contact: P(fire)
-	// falls by exp(−Tire·f) with f = Σ exp(−days since/Fade) over contacts before.
-	Tire      float64
-	SeenPower float64                  // how far signs move the expectation of firing: 0 not at all, 1 in proportion
-	Lag       [Channels * Lags]float64 // P(days from sending to payment | fired), each channel sums to 1
+	Base   [Channels]float64   // log Λ of an average debtor
+	Coef   [Covariates]float64 // effect of each covariate on log Λ
+	Sign   float64             // effect of the log of the debtor's share of seen contacts against its profile's
+	Seen   [Channels]float64   // P(sign) of an average debtor
+	Marked [Channels]float64   // P(mark | moved)
+	Stray  [Channels]float64   // P(mark | not moved)
+	// Segments is the number of profiles, Segment their effects, Segments ×
+	// Channels, and SegmentSeen how much more or less they show signs.
+	Segments    int
+	Segment     []float64
+	SegmentSeen []float64
+	// Variances of the effects of profile × channel, debtor, debtor × channel.
+	SegmentVar, OwnVar, PairVar float64
+	// Lag is P(days from sending to payment | moved), each channel sums to 1.
+	Lag [Channels * Lags]float64
 }
 
-// Prior returns the model before any data: expert figures of what a reminder
-// on each channel moves, deliberately weak in Channel so that a dozen contacts
-// overrule them.
+// Effects is what one debtor differs in.
+type Effects struct {
+	Own  float64
+	Pair [Channels]float64
+	// Var is the posterior variance of Own + Pair on each channel.
+	Var [Channels]float64
+	// Seen and Asked count contacts with a sign, and those that could have had one.
+	Seen, Asked [Channels]float64
+}
+
+// seenPrior is how many contacts the profile's share of signs is worth against
+// a debtor's own.
+const seenPrior = 4
+
+// priorSD are the standard deviations of what experts believe.
+var (
+	priorBaseSD = 0.5
+	priorSignSD = 0.3
+	priorCoefSD = [Covariates]float64{0.3, 0.12, 0.25, 0.25, 0.35, 0.35, 0.25, 0.3, 0.15, 0.2}
+)
+
+// Prior returns the model before any data: experts' figures of what a reminder
+// on each channel moves.
 func Prior() *Model {
 	m := &Model{
-		Mean:      [Channels]float64{0.22, 0.28, 0.28, 0.20, 0.40},
-		SeenMean:  [Channels]float64{0.45, 0.60, 0.60, 0.05, 0.50},
-		Debtor:    3,
-		Channel:   4,
-		SeenPrior: 4,
-		SeenPower: 0.5,
-		Tire:      0.3,
+		Seen:   [Channels]float64{0.45, 0.5, 0.6, 0.05, 0.5},
+		Marked: [Channels]float64{0.4, 0.4, 0.4, 0.1, 0.95},
+		Stray:  [Channels]float64{0.04, 0.04, 0.04, 0.02, 0.4},
+		Sign:   0.5, SegmentVar: 0.15, OwnVar: 0.15, PairVar: 0.2,
 	}
+	for c, moved := range [Channels]float64{0.15, 0.2, 0.2, 0.13, 0.3} {
+		m.Base[c] = math.Log(-math.Log1p(-moved))
+	}
+	m.Coef = [Covariates]float64{CovNotice: 0.8, CovFatigue: -0.25, CovFormal: -0.3, CovNeutralLate: 0.25, CovFormalLate: 0.5, CovPreDue: -0.4, CovRepeat: -0.05}
 	delay := [Channels]float64{0, 0, 0, 2, 0} // a letter is two days on its way
 	for c := range Channels {
-		sum := 0.0
 		for u := range Lags {
-			v := 0.0
 			if t := float64(u) - delay[c]; t >= 0 {
-				v = math.Exp(-t / 1.5)
+				m.Lag[c*Lags+u] = math.Exp(-t / 1.5)
 			}
-			m.Lag[c*Lags+u] = v
-			sum += v
-		}
-		for u := range Lags {
-			m.Lag[c*Lags+u] /= sum
 		}
 	}
+	m.normalise()
 	return m
 }
 
-// Attribute returns the probability that a contact fired, given that the
-// debtor paid on day lag after it, and how much of a trial it was.
-//
-// rho is the prior probability of firing; lagPDF holds the Lags probabilities
-// of the day of payment once fired; hazard is the natural daily probability of
-// paying. Where paid is false the contact has been followed for lag days
-// without payment: fired is then zero and trial the share of firings that
-// would have shown by then.
-func Attribute(rho float64, lagPDF []float64, hazard float64, lag int, paid bool) (fired, trial float64) {
-	if lag < 0 {
-		return 0, 0
+func (m *Model) normalise() {
+	for c := range Channels {
+		lag := m.Lag[c*Lags:][:Lags]
+		sum := 0.0
+		for _, p := range lag {
+			sum += p
+		}
+		for u := range lag {
+			lag[u] /= sum
+		}
 	}
-	cdf := 0.0
-	for u := 0; u < min(lag, Lags); u++ {
-		cdf += lagPDF[u]
-	}
-	if !paid {
-		return 0, min(cdf, 1)
-	}
-	if lag >= Lags {
-		return 0, 1
-	}
-	byContact := rho * lagPDF[lag]
-	alone := (1 - rho*cdf) * hazard
-	if byContact+alone <= 0 {
-		return 0, 1
-	}
-	fired = byContact / (byContact + alone)
-	// A natural payment hides whether the contact would have fired later.
-	return fired, fired + (1-fired)*min(cdf+lagPDF[lag], 1)
 }
 
-// Fit pools rows towards prior. segments is the number of segments; a row's
-// Segment in [0, segments). It is deterministic and independent of the order
-// in which equal rows come only up to rounding.
-func Fit(rows []Row, segments int, prior *Model) (*Model, error) {
-	for i := range rows {
-		if rows[i].Segment < 0 || rows[i].Segment >= segments {
-			return nil, fmt.Errorf("row %d: segment %d of %d: %w", i, rows[i].Segment, segments, ErrSegment)
+// ErrSegment reports a debtor whose segment is out of range.
+var ErrSegment = errors.New("response: segment out of range")
+
+// seen returns the expected share of signs of a profile.
+func (m *Model) seen(segment, c int) float64 {
+	p := m.Seen[c]
+	if segment >= 0 && segment < m.Segments {
+		p *= m.SegmentSeen[segment*Channels+c]
+	}
+	return min(max(p, 1e-3), 0.97)
+}
+
+// sign is the log of the debtor's share of signs against its profile's.
+func (m *Model) sign(segment, c int, seen, asked float64) float64 {
+	p := m.seen(segment, c)
+	return math.Log((seenPrior*p + seen) / (seenPrior + asked) / p)
+}
+
+// prior is log Λ on a channel from all that others tell.
+func (m *Model) prior(segment, c int) float64 {
+	eta := m.Base[c]
+	if segment >= 0 && segment < m.Segments {
+		eta += m.Segment[segment*Channels+c]
+	}
+	return eta
+}
+
+// Rate stores the logarithm of Λ on each channel, for a contact whose
+// covariates are all 0, and its posterior standard deviation.
+func (m *Model) Rate(log, sd *[Channels]float64, segment int, e *Effects) {
+	for c := range Channels {
+		log[c] = m.prior(segment, c) + m.Sign*m.sign(segment, c, e.Seen[c], e.Asked[c]) + e.Own + e.Pair[c]
+		sd[c] = math.Sqrt(e.Var[c])
+	}
+}
+
+// Unknown returns the effects of a debtor of whom nothing is known.
+func (m *Model) Unknown() Effects {
+	var e Effects
+	for c := range e.Var {
+		e.Var[c] = m.OwnVar + m.PairVar
+	}
+	return e
+}
+
+// Fired is the probability that a contact of this log Λ moves the debtor.
+func Fired(log float64) float64 { return -math.Expm1(-math.Exp(min(log, 2))) }
+
+// term is a trial in the course of a fit: what does not change within it.
+type term struct {
+	eta    float64 // log Λ but for the debtor's effects
+	reach  float64 // share of Lag that has passed
+	dens   float64 // Lag on the day of the payment × what the marks say
+	lambda float64 // Λ
+	moved  float64 // P(this contact brought the payment)
+}
+
+// fixed fills t with what the population says of a trial of d.
+func (m *Model) fixed(t *term, d *Debtor, e *Effects, k *Trial) {
+	c := k.Channel
+	seen, asked := e.Seen[c], e.Asked[c]
+	if k.Asked { // what a contact showed does not foretell itself
+		asked -= k.Weight
+		if k.Seen {
+			seen -= k.Weight
+		}
+	}
+	t.eta = m.prior(d.Segment, c) + m.Sign*m.sign(d.Segment, c, max(seen, 0), max(asked, 0))
+	for j, x := range k.X {
+		t.eta += m.Coef[j] * x
+	}
+	lag := m.Lag[c*Lags:][:Lags]
+	t.reach, t.dens = 0, 0
+	for _, p := range lag[:min(max(k.Lag, 0), Lags)] {
+		t.reach += p
+	}
+	if k.Payment >= 0 && k.Lag < Lags {
+		t.dens = lag[k.Lag]
+		t.reach += t.dens / 2 // 1 − exp(−a) = a·exp(−a/2), up to a third power of a
+		if k.Marked {
+			t.dens *= m.Marked[c] / m.Stray[c]
+		} else {
+			t.dens *= (1 - m.Marked[c]) / (1 - m.Stray[c])
+		}
+	}
+}
+
+// split finds Λ of every trial of d under e and whose doing each payment was.
+func split(terms []term, added []float64, d *Debtor, e *Effects) {
+	for i := range d.Payments {
+		added[i] = d.Payments[i].Natural
+	}
+	for i := range d.Trials {
+		k, t := &d.Trials[i], &terms[i]
+		t.lambda = math.Exp(min(t.eta+e.Own+e.Pair[k.Channel], 2))
+		if k.Payment >= 0 {
+			added[k.Payment] += t.lambda * t.dens
+		}
+	}
+	for i := range d.Trials {
+		k, t := &d.Trials[i], &terms[i]
+		t.moved = 0
+		if k.Payment >= 0 && added[k.Payment] > 0 {
+			t.moved = t.lambda * t.dens / added[k.Payment]
+		}
+	}
+}
+
+// slope is the derivative of a trial's log-likelihood by log Λ, and curve its
+// negative second one, kept positive: what is missing of the truth about whose
+// doing a payment was takes from it, but never all.
+func (t *term) slope() float64 { return t.moved - t.lambda*t.reach }
+
+func (t *term) curve() float64 {
+	full := t.lambda * t.reach
+	return max(full-t.moved*(1-t.moved), 0.2*full)
+}
+
+// rounds of Newton on one debtor's effects; the likelihood is smooth and the
+// prior proper, so that a few suffice.
+const rounds = 6
+
+// own finds the effects of one debtor given the population: the mode of their
+// posterior, and its curvature.
+func (m *Model) own(e *Effects, terms []term, added []float64, d *Debtor, n int) {
+	var g, h [Channels]float64
+	for range n {
+		split(terms, added, d, e)
+		g, h = [Channels]float64{}, [Channels]float64{}
+		for i := range d.Trials {
+			k, t := &d.Trials[i], &terms[i]
+			g[k.Channel] += k.Weight * t.slope()
+			h[k.Channel] += k.Weight * t.curve()
+		}
+		// The block of (own, pair…) is an arrow: eliminate the pairs.
+		top, slope := 1/m.OwnVar, -e.Own/m.OwnVar
+		for c := range Channels {
+			q := 1/m.PairVar + h[c]
+			gc := g[c] - e.Pair[c]/m.PairVar
+			top += h[c] - h[c]*h[c]/q
+			slope += g[c] - h[c]*gc/q
+		}
+		step := limit(slope / top)
+		for c := range Channels {
+			q := 1/m.PairVar + h[c]
+			e.Pair[c] += limit((g[c] - e.Pair[c]/m.PairVar - h[c]*step) / q)
+		}
+		e.Own += step
+	}
+	top := 1 / m.OwnVar
+	for c := range Channels {
+		top += h[c] - h[c]*h[c]/(1/m.PairVar+h[c])
+	}
+	for c := range Channels {
+		// Var(own + pair) from the inverse of the arrow.
+		q := 1/m.PairVar + h[c]
+		share := 1 - h[c]/q
+		e.Var[c] = 1/q + share*share/top
+	}
+}
+
+func limit(step float64) float64 { return min(max(step, -1), 1) }
+
+// Observe finds what one debtor differs in, and stores in asked, of the length
+// of d.Payments, how much of each payment was the doing of contacts.
+func (m *Model) Observe(d *Debtor, asked []float64) Effects {
+	e := counts(d)
+	if len(d.Trials) == 0 {
+		e.Var = m.Unknown().Var
+		return e
+	}
+	terms := make([]term, len(d.Trials))
+	for i := range d.Trials {
+		m.fixed(&terms[i], d, &e, &d.Trials[i])
+	}
+	m.own(&e, terms, asked, d, rounds)
+	split(terms, asked, d, &e)
+	for i, all := range asked {
+		asked[i] = 1 - d.Payments[i].Natural/all
+	}
+	return e
+}
+
+// counts returns effects of zero with the signs counted.
+func counts(d *Debtor) Effects {
+	var e Effects
+	for i := range d.Trials {
+		if k := &d.Trials[i]; k.Asked {
+			e.Asked[k.Channel] += k.Weight
+			if k.Seen {
+				e.Seen[k.Channel] += k.Weight
+			}
+		}
+	}
+	return e
+}
+
+// sweeps of the fit: each splits the payments, takes a Newton step on the
+// population and finds the debtors' effects and all variances anew.
+const sweeps = 25
+
+// columns of the population's dense part: bases, covariates, the power of signs.
+const columns = Channels + Covariates + 1
+
+// Fit estimates the population from a book, pulled towards prior; segments is
+// the number of profiles and a debtor's Segment in [0, segments). The result
+// depends on the order of the debtors only by rounding.
+func Fit(book []Debtor, segments int, prior *Model) (*Model, error) {
+	for i := range book {
+		if s := book[i].Segment; s < 0 || s >= segments {
+			return nil, fmt.Errorf("debtor %d: segment %d of %d: %w", i, s, segments, ErrSegment)
 		}
 	}
 	m := *prior
 	m.Segments = segments
-	m.Factor = make([]float64, segments*Channels)
-	m.SeenScale = make([]float64, segments*Channels)
-
-	const overall = 8 // contacts that the expert figures are worth
-	var fired, trials, seen, asked [Channels]float64
-	segFired := make([]float64, segments*Channels)
-	segTrials := make([]float64, segments*Channels)
-	segSeen := make([]float64, segments*Channels)
-	segAsked := make([]float64, segments*Channels)
-	for i := range rows {
-		r := &rows[i]
-		for c := range Channels {
-			at := r.Segment*Channels + c
-			fired[c] += r.Fired[c]
-			trials[c] += r.Trials[c]
-			seen[c] += r.Seen[c]
-			asked[c] += r.Asked[c]
-			segFired[at] += r.Fired[c]
-			segTrials[at] += r.Trials[c]
-			segSeen[at] += r.Seen[c]
-			segAsked[at] += r.Asked[c]
+	m.Segment, m.SegmentSeen = make([]float64, segments*Channels), make([]float64, segments*Channels)
+	f := newFit(&m, prior, book)
+	m.fitSigns(book, f.effects, prior)
+	for sweep := range sweeps {
+		f.expect()
+		f.population()
+		f.debtors()
+		if sweep >= 2 {
+			f.spread()
+			f.shape()
 		}
 	}
-	for c := range Channels {
-		m.Mean[c] = (overall*prior.Mean[c] + fired[c]) / (overall + trials[c])
-		m.SeenMean[c] = (overall*prior.SeenMean[c] + seen[c]) / (overall + asked[c])
-	}
-
-	pool := strength(segFired, segTrials, m.Mean)
-	seenPool := strength(segSeen, segAsked, m.SeenMean)
-	for s := range segments {
-		for c := range Channels {
-			at := s*Channels + c
-			m.Factor[at] = (pool + segFired[at]/m.Mean[c]) / (pool + segTrials[at])
-			m.SeenScale[at] = (seenPool + segSeen[at]/m.SeenMean[c]) / (seenPool + segAsked[at])
-		}
-	}
-	m.tune(rows)
 	return &m, nil
 }
 
-// grid of pooling strengths, in contacts; geometric since only the order of
-// magnitude matters.
-var grid = [...]float64{1, 2, 4, 8, 16, 32, 64}
+// fit is the working memory of Fit.
+type fit struct {
+	m, prior *Model
+	book     []Debtor
+	effects  []Effects
+	terms    [][]term
+	added    []float64
+}
 
-// strength returns the Gamma prior strength that maximises the negative
-// binomial marginal likelihood of counts given exposures, both groups ×
-// Channels, with means per channel. Without information it returns the middle
-// of the grid.
-func strength(counts, exposure []float64, mean [Channels]float64) float64 {
-	best, at := math.Inf(-1), 16.0
-	for _, k := range grid {
-		// Weak preference for the middle, so that an empty book does not pick an end.
-		l := -0.05 * sq(math.Log(k/16))
-		for i, n := range exposure {
-			if n > 0 {
-				// In contacts: a Gamma(k·mean, k) prior on the rate.
-				l += marginal(counts[i], n, k*mean[i%Channels], k)
+func newFit(m, prior *Model, book []Debtor) *fit {
+	f := &fit{m: m, prior: prior, book: book, effects: make([]Effects, len(book)), terms: make([][]term, len(book))}
+	trials, payments := 0, 0
+	for i := range book {
+		trials += len(book[i].Trials)
+		payments = max(payments, len(book[i].Payments))
+	}
+	all := make([]term, trials)
+	for i := range book {
+		n := len(book[i].Trials)
+		f.terms[i], all = all[:n:n], all[n:]
+		f.effects[i] = counts(&book[i])
+	}
+	f.added = make([]float64, payments)
+	return f
+}
+
+// expect splits all payments under the current model.
+func (f *fit) expect() {
+	for i := range f.book {
+		d, e := &f.book[i], &f.effects[i]
+		for j := range d.Trials {
+			f.m.fixed(&f.terms[i][j], d, e, &d.Trials[j])
+		}
+		split(f.terms[i], f.added[:len(d.Payments)], d, e)
+	}
+}
+
+// debtors finds the effects of every debtor.
+func (f *fit) debtors() {
+	for i := range f.book {
+		d := &f.book[i]
+		for j := range d.Trials {
+			f.m.fixed(&f.terms[i][j], d, &f.effects[i], &d.Trials[j])
+		}
+		f.m.own(&f.effects[i], f.terms[i], f.added[:len(d.Payments)], d, 2)
+	}
+}
+
+// population takes one Newton step on bases, covariates and signs together, and
+// on each profile's effects.
+func (f *fit) population() {
+	m := f.m
+	var grad [columns]float64
+	var hess [columns][columns]float64
+	segGrad, segHess := make([]float64, len(m.Segment)), make([]float64, len(m.Segment))
+	var x [columns]float64
+	for i := range f.book {
+		d, e := &f.book[i], &f.effects[i]
+		for j := range d.Trials {
+			k, t := &d.Trials[j], &f.terms[i][j]
+			clear(x[:])
+			x[k.Channel] = 1
+			copy(x[Channels:], k.X[:])
+			seen, asked := e.Seen[k.Channel], e.Asked[k.Channel]
+			if k.Asked {
+				asked -= k.Weight
+				if k.Seen {
+					seen -= k.Weight
+				}
 			}
-		}
-		if l > best {
-			best, at = l, k
-		}
-	}
-	return at
-}
-
-// marginal is the log marginal likelihood, up to a constant of the data, of a
-// Poisson count over exposure n under a Gamma(a, b) rate.
-func marginal(count, n, a, b float64) float64 {
-	g1, _ := math.Lgamma(a + count)
-	g0, _ := math.Lgamma(a)
-	return g1 - g0 + a*math.Log(b) - (a+count)*math.Log(b+n)
-}
-
-// tune chooses the debtor-level strengths and the power of signs by coordinate
-// ascent on the marginal likelihood over debtor × channel.
-func (m *Model) tune(rows []Row) {
-	informative := 0
-	for i := range rows {
-		for c := range Channels {
-			if rows[i].Trials[c] > 0 {
-				informative++
+			x[columns-1] = m.sign(d.Segment, k.Channel, max(seen, 0), max(asked, 0))
+			g, h := k.Weight*t.slope(), k.Weight*t.curve()
+			for a, xa := range x {
+				if xa == 0 {
+					continue
+				}
+				grad[a] += g * xa
+				for b, xb := range x[:a+1] {
+					hess[a][b] += h * xa * xb
+				}
 			}
+			at := d.Segment*Channels + k.Channel
+			segGrad[at] += g
+			segHess[at] += h
 		}
 	}
-	if informative == 0 {
-		return
-	}
-	best := m.logLik(rows)
-	try := func(p *float64, values []float64) {
-		keep := *p
-		for _, v := range values {
-			*p = v
-			if l := m.logLik(rows); l > best {
-				best, keep = l, v
-			}
-		}
-		*p = keep
-	}
-	for range 2 {
-		try(&m.Channel, grid[:])
-		try(&m.Debtor, grid[:])
-		try(&m.SeenPower, []float64{0, 0.25, 0.5, 0.75, 1, 1.5})
-		try(&m.SeenPrior, grid[:6])
-	}
-}
-
-func (m *Model) logLik(rows []Row) float64 {
-	l := -0.5*sq(math.Log(m.Channel/6)) - 0.5*sq(math.Log(m.Debtor/3)) -
-		0.25*sq(m.SeenPower-0.5) - 0.05*sq(math.Log(m.SeenPrior/4))
-	for i := range rows {
-		r := &rows[i]
-		// Leave the channel itself out of the debtor's responsiveness, so that
-		// a count is not predicted from itself.
-		var all, expected float64
-		var mean [Channels]float64
-		for c := range Channels {
-			mean[c] = m.center(r, c)
-			all += r.Fired[c]
-			expected += r.Trials[c] * mean[c]
-		}
-		for c := range Channels {
-			n := r.Trials[c]
-			if n <= 0 {
-				continue
-			}
-			own := (m.Debtor + all - r.Fired[c]) / (m.Debtor + expected - n*mean[c])
-			l += marginal(r.Fired[c], n, m.Channel*clamp(mean[c]*own), m.Channel)
-		}
-	}
-	return l
-}
-
-// center is the expected P(fire) of a debtor on channel c from its segment and
-// from the signs it gave there.
-func (m *Model) center(r *Row, c int) float64 {
-	factor, scale := 1.0, 1.0
-	if r.Segment >= 0 && r.Segment < m.Segments {
-		factor = m.Factor[r.Segment*Channels+c]
-		scale = m.SeenScale[r.Segment*Channels+c]
-	}
-	p := m.Mean[c] * factor
-	if m.SeenPower > 0 && r.Asked[c] > 0 {
-		base := clamp(m.SeenMean[c] * scale)
-		ratio := (m.SeenPrior*base + r.Seen[c]) / (m.SeenPrior + r.Asked[c]) / base
-		p *= math.Pow(ratio, m.SeenPower)
-	}
-	return clamp(p)
-}
-
-// Posterior stores the mean and standard deviation of P(fire) on each channel
-// for one debtor. A segment that the model does not know counts as average. It
-// does not allocate.
-func (m *Model) Posterior(mean, sd *[Channels]float64, r *Row) {
-	var all, expected float64
-	var center [Channels]float64
-	for c := range Channels {
-		center[c] = m.center(r, c)
-		all += r.Fired[c]
-		expected += r.Trials[c] * center[c]
+	pull := func(j int, value, mean, sd float64) {
+		grad[j] -= (value - mean) / (sd * sd)
+		hess[j][j] += 1 / (sd * sd)
 	}
 	for c := range Channels {
-		own := (m.Debtor + all - r.Fired[c]) / (m.Debtor + expected - r.Trials[c]*center[c])
-		a := m.Channel*clamp(center[c]*own) + r.Fired[c]
-		b := m.Channel + r.Trials[c]
-		mean[c] = clamp(a / b)
-		sd[c] = math.Sqrt(mean[c] * (1 - mean[c]) / (b + 1))
+		pull(c, m.Base[c], f.prior.Base[c], priorBaseSD)
 	}
-}
-
-// FitLag re-estimates the days from sending to payment from responsibilities:
-// counts[c*Lags+u] expected firings on day u, shrunk to the prior's shape.
-func (m *Model) FitLag(counts *[Channels * Lags]float64, prior *Model) {
-	const weight = 20 // firings that the prior's shape is worth
+	for j := range Covariates {
+		pull(Channels+j, m.Coef[j], f.prior.Coef[j], priorCoefSD[j])
+	}
+	pull(columns-1, m.Sign, f.prior.Sign, priorSignSD)
+	solve(&hess, &grad)
 	for c := range Channels {
-		sum := 0.0
-		for u := range Lags {
-			v := weight*prior.Lag[c*Lags+u] + counts[c*Lags+u]
-			m.Lag[c*Lags+u] = v
-			sum += v
-		}
-		for u := range Lags {
-			m.Lag[c*Lags+u] /= sum
-		}
+		m.Base[c] += limit(grad[c])
+	}
+	for j := range Covariates {
+		m.Coef[j] += limit(grad[Channels+j])
+	}
+	m.Sign += limit(grad[columns-1])
+	for at := range m.Segment {
+		// The base has moved already: what is left of the slope.
+		left := segGrad[at] - segHess[at]*limit(grad[at%Channels]) - m.Segment[at]/m.SegmentVar
+		m.Segment[at] += limit(left / (segHess[at] + 1/m.SegmentVar))
 	}
 }
 
-func clamp(p float64) float64 { return min(max(p, 1e-3), 0.97) }
+// solve overwrites g with the solution of h·x = g by Cholesky; h holds its
+// lower triangle and is positive definite by its prior.
+func solve(h *[columns][columns]float64, g *[columns]float64) {
+	for j := range columns {
+		for k := range j {
+			h[j][j] -= h[j][k] * h[j][k]
+		}
+		h[j][j] = math.Sqrt(h[j][j])
+		for i := j + 1; i < columns; i++ {
+			for k := range j {
+				h[i][j] -= h[i][k] * h[j][k]
+			}
+			h[i][j] /= h[j][j]
+		}
+	}
+	for i := range columns {
+		for k := range i {
+			g[i] -= h[i][k] * g[k]
+		}
+		g[i] /= h[i][i]
+	}
+	for i := columns - 1; i >= 0; i-- {
+		for k := i + 1; k < columns; k++ {
+			g[i] -= h[k][i] * g[k]
+		}
+		g[i] /= h[i][i]
+	}
+}
 
-func sq(x float64) float64 { return x * x }
+// What experts' variances are worth, in numbers of effects.
+const varianceWeight = 4
+
+// spread re-estimates the variances: each is the mean square of its effects per
+// degree of freedom that they take (Schall 1991, doi:10.1093/biomet/78.4.719).
+func (f *fit) spread() {
+	m := f.m
+	var own, pair, seg float64
+	var nOwn, nPair, nSeg float64
+	segHess := make([]float64, len(m.Segment))
+	var h [Channels]float64
+	for i := range f.book {
+		d, e := &f.book[i], &f.effects[i]
+		if len(d.Trials) == 0 {
+			continue
+		}
+		h = [Channels]float64{}
+		for j := range d.Trials {
+			k := &d.Trials[j]
+			v := k.Weight * f.terms[i][j].curve()
+			h[k.Channel] += v
+			segHess[d.Segment*Channels+k.Channel] += v
+		}
+		top := 1 / m.OwnVar
+		for c := range Channels {
+			top += h[c] - h[c]*h[c]/(1/m.PairVar+h[c])
+		}
+		own += e.Own * e.Own
+		nOwn += 1 - 1/(top*m.OwnVar)
+		for c := range Channels {
+			if h[c] > 0 {
+				q := 1/m.PairVar + h[c]
+				pair += e.Pair[c] * e.Pair[c]
+				nPair += max(1-(1/q+h[c]*h[c]/(q*q*top))/m.PairVar, 0)
+			}
+		}
+	}
+	for at, v := range segHess {
+		if v > 0 {
+			seg += m.Segment[at] * m.Segment[at]
+			nSeg += 1 - 1/(v*m.SegmentVar+1)
+		}
+	}
+	// In place of what experts believe: so many effects, known without error.
+	m.OwnVar = (own + varianceWeight*f.prior.OwnVar) / (nOwn + varianceWeight)
+	m.PairVar = (pair + varianceWeight*f.prior.PairVar) / (nPair + varianceWeight)
+	m.SegmentVar = (seg + varianceWeight*f.prior.SegmentVar) / (nSeg + varianceWeight)
+}
+
+// shape re-estimates the days to payment and what marks mean from whose doing
+// the payments were.
+func (f *fit) shape() {
+	const weight = 20 // contacts that the prior's shapes are worth
+	m := f.m
+	var moved, movedMarks, still, stillMarks [Channels]float64
+	for at, p := range f.prior.Lag {
+		m.Lag[at] = weight * p
+	}
+	for i := range f.book {
+		d := &f.book[i]
+		for j := range d.Trials {
+			k, t := &d.Trials[j], &f.terms[i][j]
+			c, w := k.Channel, k.Weight*t.moved
+			if k.Payment >= 0 && k.Lag < Lags {
+				m.Lag[c*Lags+k.Lag] += w
+			}
+			moved[c] += w
+			still[c] += k.Weight - w
+			if k.Marked {
+				movedMarks[c] += w
+				stillMarks[c] += k.Weight - w
+			}
+		}
+	}
+	m.normalise()
+	for c := range Channels {
+		m.Marked[c] = (weight*f.prior.Marked[c] + movedMarks[c]) / (weight + moved[c])
+		m.Stray[c] = (weight*f.prior.Stray[c] + stillMarks[c]) / (weight + still[c])
+	}
+}
+
+// fitSigns estimates how often contacts show signs, by channel and profile.
+func (m *Model) fitSigns(book []Debtor, effects []Effects, prior *Model) {
+	const overall, profile = 8, 16 // contacts that all, and a profile, are shrunk by
+	var seen, asked [Channels]float64
+	segSeen, segAsked := make([]float64, len(m.SegmentSeen)), make([]float64, len(m.SegmentSeen))
+	for i := range book {
+		for c := range Channels {
+			e, at := &effects[i], book[i].Segment*Channels+c
+			seen[c] += e.Seen[c]
+			asked[c] += e.Asked[c]
+			segSeen[at] += e.Seen[c]
+			segAsked[at] += e.Asked[c]
+		}
+	}
+	for c := range Channels {
+		m.Seen[c] = (overall*prior.Seen[c] + seen[c]) / (overall + asked[c])
+	}
+	for at := range m.SegmentSeen {
+		p := m.Seen[at%Channels]
+		m.SegmentSeen[at] = (profile + segSeen[at]/p) / (profile + segAsked[at])
+	}
+}
