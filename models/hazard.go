@@ -12,13 +12,13 @@ import (
 // Period describes one day on which an invoice could be paid: a row of the
 // person-period data, in training from SQL and in serving from the account.
 type Period struct {
-	DPD           int        // days past due on that day
-	Age           int        // days since its issue
-	Weekday       int        // 0 = Monday
-	MonthEnd      bool       // last three or first two days of a month
-	LogAmount     float64    // natural logarithm of the amount in the creditor's currency
-	Lift          float64    // how the debtor's payment runs favour this day: Runs.Lift
-	features.Past            // of the debtor, when the invoice was issued
+	DPD           int     // days past due on that day
+	Age           int     // days since its issue
+	Weekday       int     // 0 = Monday
+	MonthEnd      bool    // last three or first two days of a month
+	LogAmount     float64 // natural logarithm of the amount in the creditor's currency
+	Lift          float64 // how the debtor's payment runs favour this day: Runs.Lift
+	features.Past         // of the debtor, when the invoice was issued
 }
 
 // The upper ends of the bins of days: the last bin has none.

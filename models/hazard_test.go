@@ -16,7 +16,7 @@ func anyDay(r *rapid.T) Period {
 	p := Period{
 		DPD: rapid.IntRange(-60, 400).Draw(r, "dpd"), Weekday: rapid.IntRange(0, 6).Draw(r, "weekday"), MonthEnd: rapid.Bool().Draw(r, "month end"),
 		LogAmount: rapid.Float64Range(0, 12).Draw(r, "amount"),
-		Age: rapid.IntRange(0, 400).Draw(r, "age"), Lift: rapid.Float64Range(0.05, 8).Draw(r, "lift"), Past: features.Past{
+		Age:       rapid.IntRange(0, 400).Draw(r, "age"), Lift: rapid.Float64Range(0.05, 8).Draw(r, "lift"), Past: features.Past{
 			LateMean: rapid.Float64Range(-30, 90).Draw(r, "late"),
 			Before:   rapid.Float64Range(0, 1).Draw(r, "before"), Reminded: rapid.Float64Range(0, 1).Draw(r, "reminded"),
 			Natural: rapid.Float64Range(0, 1).Draw(r, "natural"),
