@@ -94,7 +94,7 @@ func (e *Engine) beside(b *book, l *learned) *learned {
 func (e *Engine) fromChampion(b *book, c champion, last *learned) *learned {
 	l := newLearned(c, last.asOf)
 	l.set = last.set
-	e.settle(b, l)
+	l.rows = e.follow(b, l)
 	return l
 }
 
