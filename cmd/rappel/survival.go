@@ -312,7 +312,7 @@ func (o *survivalOptions) fit(ctx context.Context) (*survivalAnswer, error) {
 		err = o.fitAFT(a, in)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", o.input, err)
+		return nil, fmt.Errorf("%s: %w", o.input, in.inFile(err))
 	}
 	return a, nil
 }

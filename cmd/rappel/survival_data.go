@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -179,8 +180,18 @@ func sqlText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + 
 type survivalInput struct {
 	data     *survival.Data
 	strata   []string // labels by number
+	rows     []int    // which rows of the file these are
 	causes   []uint8
 	warnings []string
+}
+
+// inFile turns an error that names a row of the data into one that names the
+// row of the file, counted from one without the header.
+func (in *survivalInput) inFile(err error) error {
+	if re, ok := errors.AsType[*survival.RowError](err); ok && re.Row < len(in.rows) {
+		return fmt.Errorf("row %d (%v): %w", in.rows[re.Row]+1, re.Value, re.Err)
+	}
+	return err
 }
 
 // load reads the file and turns its columns into data: rows with an empty
@@ -201,6 +212,7 @@ func (o *survivalOptions) load(ctx context.Context) (*survivalInput, error) {
 	}
 	in := &survivalInput{data: &survival.Data{}}
 	rows := in.complete(columns, o)
+	in.rows = rows
 	d := in.data
 	pick := func(name string) ([]float64, error) {
 		if name == "" {
@@ -212,7 +224,9 @@ func (o *survivalOptions) load(ctx context.Context) (*survivalInput, error) {
 		}
 		out := make([]float64, len(rows))
 		for k, i := range rows {
-			out[k] = c.number[i]
+			if out[k] = c.number[i]; math.IsInf(out[k], 0) && name != o.upper {
+				return nil, fmt.Errorf("column %s, row %d: %w", name, i+1, survival.ErrNotFinite)
+			}
 		}
 		return out, nil
 	}

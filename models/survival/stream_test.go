@@ -109,7 +109,16 @@ func TestFitsAreTheSameBitsOnAnyNumberOfWorkers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return slices.Concat(streamed.Coef, cox.Coef, cox.Robust, []float64{cox.LogLik}, aft.Coef, aft.Cov)
+		many := days(2*forkItems, 1, 3) // enough for halves to be counted side by side
+		con, err := Concord(many, many.Columns[0], ConcordanceOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		path, err := FitCoxPath(d, PathOptions{Alpha: 0.5, Standardize: true, Count: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Concat([]float64{con.C, con.SE}, flatten(path.Coef), streamed.Coef, cox.Coef, cox.Robust, []float64{cox.LogLik}, aft.Coef, aft.Cov)
 	}
 	one := fit(1)
 	for _, procs := range []int{2, 5} {
