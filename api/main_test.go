@@ -53,12 +53,18 @@ func start(tb testing.TB, opts ...option) *server {
 // open opens a server over a file; stop ends it, and the end of the test does.
 func open(tb testing.TB, path string, opts ...option) *server {
 	tb.Helper()
+	return openAt(tb, path, time.Now, opts...)
+}
+
+// openAt does so by another clock.
+func openAt(tb testing.TB, path string, now func() time.Time, opts ...option) *server {
+	tb.Helper()
 	log := slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
-	st, err := store.Open(tb.Context(), path, store.Options{Now: time.Now, Log: log, Threads: 2})
+	st, err := store.Open(tb.Context(), path, store.Options{Now: now, Log: log, Threads: 2})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	e, err := engine.New(tb.Context(), st, engine.Options{Now: time.Now, Log: log, Seed: 1})
+	e, err := engine.New(tb.Context(), st, engine.Options{Now: now, Log: log, Seed: 1})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -71,7 +77,7 @@ func open(tb testing.TB, path string, opts ...option) *server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &server{Server: api.New(e, cfg, time.Now, log), t: tb, path: path, store: st, engine: e, url: "http://" + l.Addr().String()}
+	s := &server{Server: api.New(e, cfg, now, log), t: tb, path: path, store: st, engine: e, url: "http://" + l.Addr().String()}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx, l) }()

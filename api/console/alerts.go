@@ -99,7 +99,7 @@ func (c *console) judge(v *visit) error {
 }
 
 // Range words the band in which an alert's value was expected.
-func (v *visit) Range(a *engine.Alert) string {
+func (v *visit) Range(a engine.Alert) string {
 	if a.Expected.Low == a.Expected.High {
 		return v.Days(a.Expected.Mid)
 	}

@@ -319,7 +319,7 @@ func (c *console) admit(v *visit, r route) error {
 	if v.User == nil && r.right != anyone {
 		return errAgain
 	}
-	if r.method == http.MethodPost && !v.genuine() {
+	if r.method == http.MethodPost && !v.genuine(r) {
 		return errForm
 	}
 	if !v.may(r.right) {

@@ -35,10 +35,11 @@ func (v *visit) enter(ctx context.Context) {
 	}
 }
 
-// genuine tells whether a form brings the token of the page it stood on.
-func (v *visit) genuine() bool {
+// genuine tells whether a form brings the token of the page it stood on: its
+// session's, or that of the form with which one signs in.
+func (v *visit) genuine(r route) bool {
 	want := v.CSRF
-	if v.User == nil {
+	if r.right == anyone {
 		cookie, err := v.r.Cookie(formCookie)
 		if err != nil {
 			return false
@@ -72,6 +73,11 @@ func (c *console) signIn(v *visit) error {
 	}
 	if err != nil {
 		return err
+	}
+	if v.User != nil { // as someone else until now
+		if err := c.engine.SignOut(v.r.Context(), v.token); err != nil {
+			return err
+		}
 	}
 	c.begin(v, token)
 	return nil

@@ -33,7 +33,7 @@
       return (x) => f.format(x);
     };
     if (unit === "money") return make({ style: "currency", currency: currency || "EUR", notation: "compact", maximumFractionDigits: 1 });
-    if (unit === "money4") return make({ style: "currency", currency: currency || "EUR", maximumFractionDigits: 3 });
+    if (unit === "money4") return make({ style: "currency", currency: currency || "EUR", maximumFractionDigits: 4 });
     if (unit === "percent") return make({ style: "percent", maximumFractionDigits: 0 });
     return make({ maximumFractionDigits: 2 });
   }
