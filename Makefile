@@ -88,6 +88,7 @@ vendor-console: ## fetch and build what the console's pages and tests load, by t
 .PHONY: bench-alerts
 bench-alerts: need-build ## changes planted in books of 5,000 debtors over a year, five seeds, and the alerts they give
 	go test -run '^$$' -bench BenchmarkAlerts -benchtime 1x -timeout 4h ./engine $(ALERTFLAGS)
+
 .PHONY: screenshots
 screenshots: build need-test ## a picture of each page of the console, of the demo, into docs/console
 	@dir=$$(mktemp -d); ./$(BIN) demo --addr 127.0.0.1:18080 >$$dir/out & demo=$$!; trap "kill $$demo; rm -rf $$dir" EXIT; \
