@@ -101,6 +101,7 @@ func (s *Server) routes() {
 	v1("POST", "/plans", s.makePlan, "recommend")
 	v1("GET", "/plans/:id", s.plan, "recommend", "review")
 	v1("GET", "/reports/uplift", s.uplift, "recommend", "review", "admin")
+	v1("GET", "/forecast", s.forecast, "recommend", "review", "admin")
 	v1("GET", "/alerts", s.alerts, "recommend", "review")
 	v1("GET", "/alerts/:id", s.alert, "recommend", "review")
 	v1("POST", "/alerts/:id/verdict", s.verdict, "review")

@@ -324,7 +324,7 @@ func (e *Engine) refit(ctx context.Context, b *book, l *learned) error {
 }
 
 // maxPeriods bounds the person-periods that one fit reads.
-const maxPeriods = 200_000
+const maxPeriods = 80_000
 
 // fitHazard estimates the pay hazard on the last half year.
 func (e *Engine) fitHazard(ctx context.Context, b *book, l *learned) error {

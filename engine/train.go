@@ -52,28 +52,11 @@ var ErrNothing = errors.New("engine: no invoices in the window to train on")
 // what lay before, and then fitted to all. The same data and seed give the
 // same model.
 func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *TrainReport, error) {
-	if o.Progress == nil {
-		o.Progress = func(string) {}
-	}
-	books := e.sorted()
-	first := e.firstIssue(books)
-	o.To = e.now(o.To)
-	if first == 0 || time.Unix(first, 0).After(o.To) {
-		return nil, nil, ErrNothing
-	}
-	if o.From.IsZero() {
-		o.From = time.Unix(first, 0).UTC()
-	}
-	if !o.From.Before(o.To) {
-		return nil, nil, fmt.Errorf("the window from %s to %s is empty", o.From.Format(time.RFC3339), o.To.Format(time.RFC3339))
+	books, err := e.frame(&o)
+	if err != nil {
+		return nil, nil, err
 	}
 	r := &TrainReport{Cut: o.Cut}
-	if r.Cut.IsZero() {
-		r.Cut = o.To.Add(-time.Duration(o.Holdout * float64(o.To.Sub(o.From))))
-	}
-	if !r.Cut.After(o.From) || !r.Cut.Before(o.To) {
-		return nil, nil, fmt.Errorf("the holdout begins %s, which is not within the window", r.Cut.Format(time.RFC3339))
-	}
 
 	o.Progress("openings by machines")
 	for _, b := range books {
@@ -98,13 +81,7 @@ func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *Tra
 	}
 	m.AddProfiles(l.profiles())
 
-	o.Progress("pay hazard on the first part")
-	before, err := e.trainHazard(ctx, books, m, o.From, r.Cut)
-	if err != nil {
-		return nil, nil, err
-	}
-	o.Progress("score on the holdout")
-	if r.Score, err = e.score(ctx, m, before, r.Cut, o.To, o.Horizons); err != nil {
+	if r.Score, _, err = e.holdout(ctx, books, m, &o); err != nil {
 		return nil, nil, err
 	}
 	o.Progress("pay hazard on all")
@@ -180,8 +157,69 @@ func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *Tra
 	return m, r, nil
 }
 
+// HazardReport says how well invoices were foretold that a fit did not see.
+type HazardReport struct {
+	From    time.Time    `json:"from"`
+	To      time.Time    `json:"to"`
+	Cut     time.Time    `json:"holdout_from"`
+	Periods int          `json:"person_periods"`
+	Score   models.Score `json:"holdout"`
+}
+
+// EvaluateHazard fits the pay hazard to what lies before the holdout and scores
+// it there, as Train does, and nothing else.
+func (e *Engine) EvaluateHazard(ctx context.Context, o TrainOptions) (*HazardReport, error) {
+	books, err := e.frame(&o)
+	if err != nil {
+		return nil, err
+	}
+	r := &HazardReport{From: o.From.UTC(), To: o.To, Cut: o.Cut}
+	r.Score, r.Periods, err = e.holdout(ctx, books, models.Prior(), &o)
+	return r, err
+}
+
+// frame fills in the window where o leaves it open, and returns the books in
+// order.
+func (e *Engine) frame(o *TrainOptions) ([]*book, error) {
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+	books := e.sorted()
+	first := e.firstIssue(books)
+	o.To = e.now(o.To)
+	if first == 0 || time.Unix(first, 0).After(o.To) {
+		return nil, ErrNothing
+	}
+	if o.From.IsZero() {
+		o.From = time.Unix(first, 0).UTC()
+	}
+	if !o.From.Before(o.To) {
+		return nil, fmt.Errorf("the window from %s to %s is empty", o.From.Format(time.RFC3339), o.To.Format(time.RFC3339))
+	}
+	if o.Cut.IsZero() {
+		o.Cut = o.To.Add(-time.Duration(o.Holdout * float64(o.To.Sub(o.From))))
+	}
+	if !o.Cut.After(o.From) || !o.Cut.Before(o.To) {
+		return nil, fmt.Errorf("the holdout begins %s, which is not within the window", o.Cut.Format(time.RFC3339))
+	}
+	return books, nil
+}
+
+// holdout fits m's hazards to what lies before the holdout, so many
+// person-periods, and scores them there.
+func (e *Engine) holdout(ctx context.Context, books []*book, m *models.Model, o *TrainOptions) (models.Score, int, error) {
+	o.Progress("pay hazard on the first part")
+	before, err := e.trainHazard(ctx, books, m, o.From, o.Cut)
+	if err != nil {
+		return models.Score{}, 0, err
+	}
+	o.Progress("score on the holdout")
+	s, err := e.score(ctx, m, before, o.Cut, o.To, o.Horizons)
+	return s, before.Len(), err
+}
+
 // maxTrainPeriods bounds the person-periods that training keeps in memory.
-const maxTrainPeriods = 300_000
+const maxTrainPeriods = 600_000
 
 // trainHazard fits m's hazards to a window of all books.
 func (e *Engine) trainHazard(ctx context.Context, books []*book, m *models.Model, from, to time.Time) (*models.Periods, error) {

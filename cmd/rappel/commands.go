@@ -8,7 +8,7 @@ func commands() []*cobra.Command {
 		Use: "evaluate", Short: "What a policy would have earned",
 		Example: "  rappel evaluate policy --db rappel.duckdb --model models/march",
 	}
-	evaluate.AddCommand(newEvaluateLogCommand(), newEvaluatePolicyCommand())
+	evaluate.AddCommand(newEvaluateLogCommand(), newEvaluatePolicyCommand(), newEvaluateHazardCommand())
 	return []*cobra.Command{
 		newDemoCommand(),
 		newGenerateCommand(),

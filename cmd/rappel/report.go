@@ -29,7 +29,7 @@ var reportSQL embed.FS
 type reportOptions struct {
 	db, model, creditor, spells string
 	asOf                        time.Time
-	weeks                       int
+	weeks, backtest             int
 	seed                        uint64
 }
 
@@ -89,6 +89,7 @@ as time-varying covariates, for rappel survival fit.`,
 	f.StringVar(&o.creditor, "creditor", "", "`id` of the creditor")
 	f.StringVar(&asOf, "as-of", "", "`time` of the report, RFC 3339 or a date (default: now)")
 	f.IntVar(&o.weeks, "weeks", 8, "weeks of the forecast")
+	f.IntVar(&o.backtest, "backtest", 0, "past weeks whose forecast is compared with what came")
 	f.Uint64Var(&o.seed, "seed", 1, "seed of the forecast")
 	f.StringVar(&o.spells, "spells", "", "also write pieces of invoices' lives to this `file`")
 	f.BoolVar(&asJSON, "json", false, "the report as JSON")
@@ -187,7 +188,7 @@ func newReport(ctx context.Context, x *opened, o *reportOptions) (*report, error
 	if len(r.Payers) == 0 {
 		return r, nil // nothing to foretell
 	}
-	r.Forecast, err = x.engine.Forecast(ctx, o.creditor, o.asOf, o.weeks, o.seed)
+	r.Forecast, err = x.engine.Forecast(ctx, o.creditor, o.asOf, o.weeks, o.backtest, o.seed)
 	return r, err
 }
 
@@ -493,8 +494,11 @@ func (r *report) printForecast(p *page) error {
 			fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%.0f\t%s\n", w.From, w.P10, w.P50, w.P90, line)
 		}
 		fmt.Fprintf(t, "from %d open invoices of %.0f; %.0f more is held (disputes, plans, collectors)\n", f.Invoices, f.Open, f.Held)
-		fmt.Fprintf(t, "the same %d weeks earlier: %.0f foretold, %.0f came; hence level %.2f, shared shock %.2f\n",
-			len(f.Weeks), f.Check.Expected, f.Check.Came, f.Level, f.Shock)
+		fmt.Fprintf(t, "from the begin of each of the %d weeks before: %.0f foretold, %.0f came; hence level %.2f, shared shock %.2f\n",
+			f.Check.Weeks, f.Check.Expected, f.Check.Came, f.Level, f.Shock)
+		if f.Backtest != nil {
+			fmt.Fprintf(t, "as it would have been foretold: %.0f %% of %d weeks lay between p10 and p90\n", 100*f.Backtest.Within, f.Backtest.Cells)
+		}
 	})
 }
 

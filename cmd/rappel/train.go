@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"rappel/engine"
@@ -39,16 +40,11 @@ seed give the same bytes.`,
 			if o.To, err = moment("--to", to); err != nil {
 				return err
 			}
-			for _, days := range o.Horizons {
-				if days < 1 || days > models.Longest {
-					return usage(fmt.Errorf("--horizon: %d is not between 1 and %d", days, models.Longest))
-				}
-			}
 			if o.Cut, err = moment("--holdout-from", cut); err != nil {
 				return err
 			}
-			if o.Holdout <= 0 || o.Holdout >= 1 {
-				return usage(fmt.Errorf("--holdout: %v is not between 0 and 1", o.Holdout))
+			if err := checkHoldout(&o); err != nil {
+				return err
 			}
 			x, err := openData(cmd, db, lake, "")
 			if err != nil {
@@ -77,11 +73,29 @@ seed give the same bytes.`,
 	f.StringVar(&from, "from", "", "begin of the data window, RFC 3339 or a date (default: the first invoice)")
 	f.StringVar(&to, "to", "", "end of the data window (default: now)")
 	f.Uint64Var(&o.Seed, "seed", o.Seed, "seed")
-	f.Float64Var(&o.Holdout, "holdout", o.Holdout, "share of the window, at its end, that the report is scored on")
-	f.StringVar(&cut, "holdout-from", "", "begin of the holdout, RFC 3339 or a date (instead of --holdout)")
-	f.IntSliceVar(&o.Horizons, "horizon", o.Horizons, "`days` after issue of the Brier score and the calibration; several by commas")
+	addHoldoutFlags(f, &o, &cut)
 	f.BoolVar(&asJSON, "json", false, "the report as JSON")
 	return c
+}
+
+// addHoldoutFlags adds the flags that say what a fit is scored on.
+func addHoldoutFlags(f *pflag.FlagSet, o *engine.TrainOptions, cut *string) {
+	f.Float64Var(&o.Holdout, "holdout", o.Holdout, "share of the window, at its end, that the report is scored on")
+	f.StringVar(cut, "holdout-from", "", "begin of what the report is scored on, RFC 3339 or a date (instead of --holdout)")
+	f.IntSliceVar(&o.Horizons, "horizon", o.Horizons, "`days` after issue of the Brier score and the calibration; several by commas")
+}
+
+// checkHoldout returns what is wrong with them.
+func checkHoldout(o *engine.TrainOptions) error {
+	for _, days := range o.Horizons {
+		if days < 1 || days > models.Longest {
+			return usage(fmt.Errorf("--horizon: %d is not between 1 and %d", days, models.Longest))
+		}
+	}
+	if o.Holdout <= 0 || o.Holdout >= 1 {
+		return usage(fmt.Errorf("--holdout: %v is not between 0 and 1", o.Holdout))
+	}
+	return nil
 }
 
 // moment reads a flag that is an RFC 3339 time or a date in UTC; empty is zero.
@@ -115,13 +129,7 @@ func printTraining(w io.Writer, r *engine.TrainReport, dir string) error {
 	fmt.Fprintf(t, "window\t%s to %s\tholdout from %s\n", day(r.Manifest.From), day(r.Manifest.To), day(r.Cut))
 	fmt.Fprintf(t, "rows\t%d debtors, %d person-periods\t%d contacts, %d rewards\n",
 		r.Manifest.Rows["debtors"], r.Manifest.Rows["person_periods"], r.Contacts, r.Rewards)
-	fmt.Fprintf(t, "holdout\t%d invoices\t%d paid\n", s.Invoices, s.Paid)
-	fmt.Fprintf(t, "concordance\t%.4f\tof the expected day of payment\n", s.Concordance)
-	fmt.Fprintf(t, "days to payment, MAE\t%.2f\t%.2f for a constant\n", s.MAE, s.MAEMean)
-	for _, m := range s.At {
-		fmt.Fprintf(t, "Brier at %d days\t%.4f\t%.4f for Kaplan-Meier, %.4f for a constant\n", m.Days, m.Brier, m.KaplanMeier, m.Constant)
-		fmt.Fprintf(t, "calibration error\t%.4f\tmean over tenths; paid %.4f, foretold %.4f\n", m.Calibration, m.Seen, m.Told)
-	}
+	printScore(t, s)
 	if r.Machines.Opens > 0 {
 		fmt.Fprintf(t, "openings\t%d\t%.1f %% by machines, left out\n", r.Machines.Opens, 100*r.Machines.Share)
 	}
