@@ -43,13 +43,14 @@ type ForecastWeek struct {
 	P90  float64    `json:"p90"`
 }
 
-// ForecastCheck is what the same hazard would have foretold in the weeks before,
-// from the beginning of each of them on, before it was levelled, and what came
-// on the same invoices.
+// ForecastCheck is what the same hazard would have foretold of each of the weeks
+// before when it began, before it was levelled, and what came on the same
+// invoices.
 type ForecastCheck struct {
-	Weeks    int     `json:"weeks"` // how many beginnings
-	Expected float64 `json:"expected"`
-	Came     float64 `json:"came"`
+	AsOf     time.Time `json:"as_of"` // when the first of them began
+	Weeks    int       `json:"weeks"`
+	Expected float64   `json:"expected"`
+	Came     float64   `json:"came"`
 }
 
 // Backtest compares the forecasts as they would have been answered in the past,
@@ -165,6 +166,7 @@ func (e *Engine) forecast(ctx context.Context, b *book, asOf time.Time, weeks in
 		Open: float64(now.open) / 100, Held: float64(now.held) / 100,
 	}
 	f.Level, f.Shock, f.Check = check(before)
+	f.Check.AsOf = asOf.AddDate(0, 0, -7*len(before))
 	f.Weeks = now.draw(f.Level, f.Shock, seed)
 	today := ledger.DayOf(asOf, b.location.Load())
 	for w := range f.Weeks {
@@ -264,7 +266,7 @@ func (o *outlook) foretold() []week {
 // what was foretold, wider for how little is known of the level.
 func check(before []*outlook) (level, shock float64, c ForecastCheck) {
 	var firsts []week
-	money, claims, cells := 0.0, 0, 0
+	told, came, money, claims, cells := 0.0, 0.0, 0.0, 0, 0
 	for _, o := range before {
 		if len(o.cents) == 0 {
 			continue
@@ -276,16 +278,17 @@ func check(before []*outlook) (level, shock float64, c ForecastCheck) {
 		}
 		list := o.foretold()
 		for _, w := range list {
-			c.Expected += w.told
-			c.Came += w.came
+			told += w.told
+			came += w.came
 		}
+		c.Expected, c.Came = c.Expected+list[0].told, c.Came+list[0].came
 		firsts, cells = append(firsts, list[0]), cells+len(list)
 	}
 	level = 1
 	if claims > 0 {
 		// The outlooks hold the same invoices again and again.
 		prior := priorInvoices * money / float64(claims) * float64(cells) / float64(c.Weeks)
-		level = min(max((c.Came+prior)/(c.Expected+prior), 0.1), 10)
+		level = min(max((came+prior)/(told+prior), 0.1), 10)
 	}
 	best := math.Inf(-1)
 	for s := 0.02; s < 2; s *= 1.1 {

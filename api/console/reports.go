@@ -193,7 +193,7 @@ func (v *visit) overviewFigure(o *engine.Overview, name string) *figure {
 // forecast would have said before, beside what came.
 func (c *console) forecastFigure(v *visit, name string) (*figure, error) {
 	fc, err := remember(c, v, "forecast", func() (*engine.Forecast, error) {
-		return c.engine.Forecast(v.r.Context(), v.Creditor, v.asOf, forecastWeeks, 1)
+		return c.engine.Forecast(v.r.Context(), v.Creditor, v.asOf, forecastWeeks, 0, 1)
 	})
 	if err != nil {
 		return nil, err

@@ -494,7 +494,7 @@ func (r *report) printForecast(p *page) error {
 			fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%.0f\t%s\n", w.From, w.P10, w.P50, w.P90, line)
 		}
 		fmt.Fprintf(t, "from %d open invoices of %.0f; %.0f more is held (disputes, plans, collectors)\n", f.Invoices, f.Open, f.Held)
-		fmt.Fprintf(t, "from the begin of each of the %d weeks before: %.0f foretold, %.0f came; hence level %.2f, shared shock %.2f\n",
+		fmt.Fprintf(t, "of the %d weeks before: %.0f foretold, %.0f came; hence level %.2f, shared shock %.2f\n",
 			f.Check.Weeks, f.Check.Expected, f.Check.Came, f.Level, f.Shock)
 		if f.Backtest != nil {
 			fmt.Fprintf(t, "as it would have been foretold: %.0f %% of %d weeks lay between p10 and p90\n", 100*f.Backtest.Within, f.Backtest.Cells)
