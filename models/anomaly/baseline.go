@@ -284,6 +284,20 @@ func (s Shape) Normal(z float64) float64 {
 	return -end + shapeStep*(float64(i)-part)
 }
 
+// heavy is how fast the probability of one late payment falls beyond the last
+// knot: as the power of a Student-t with 3 degrees of freedom, since one
+// invoice alone must not be surprising because the book is short.
+const heavy = 3
+
+// beyond returns the probability of a score as high as z.
+func (s Shape) beyond(z float64) float64 {
+	last := len(s) - 1
+	if last < 0 || z <= s[last] || s[last] <= 0 {
+		return distuv.UnitNormal.Survival(s.Normal(z))
+	}
+	return distuv.UnitNormal.Survival(float64(last)/2*shapeStep) * math.Pow(s[last]/z, heavy)
+}
+
 // outer returns the normal score of what lies beyond the last knot, at end, by
 // steps of the last two knots: in each the tail falls as it did in them.
 func outer(steps, end float64) float64 {

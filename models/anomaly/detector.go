@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Invoice is one unpaid invoice.
@@ -434,7 +432,7 @@ func (d *Detector) suspect(f *Finding, b *Debtor, seq []Point, scores []float64)
 func (p *Prior) overdue(b *Baseline, beyond, n, resolution float64) float64 {
 	wide := *b
 	wide.Scale = math.Sqrt(max(b.Scale*b.Scale-resolution*resolution/12, minScale*minScale) * (1 + 1/n))
-	return distuv.UnitNormal.Survival(p.Shape.Normal(wide.score(0, beyond-resolution/2)))
+	return p.Shape.beyond(wide.score(0, beyond-resolution/2))
 }
 
 // in reports whether b belongs to group.
