@@ -77,7 +77,7 @@ that fits; without it a plan cannot be evaluated against another.`,
 			erase := progress(cmd.ErrOrStderr(), &req.Progress)
 			p, err := x.engine.MakePlan(cmd.Context(), req)
 			erase()
-			if fields := (engine.FieldErrors)(nil); errors.As(err, &fields) {
+			if fields := engine.FieldErrors(nil); errors.As(err, &fields) {
 				return usage(err)
 			}
 			if err != nil {
