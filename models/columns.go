@@ -2,9 +2,9 @@ package models
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -105,6 +105,28 @@ func (w partWriter) row(name string, v reflect.Value) {
 	}
 }
 
+// fileMagic is what Arrow files begin with, padded; partHead is that and the message
+// with the schema of a part.
+var (
+	fileMagic = []byte("ARROW1\x00\x00")
+	partHead  = headOf(partSchema)
+)
+
+func headOf(schema *arrow.Schema) []byte {
+	var buf bytes.Buffer
+	w, err := ipc.NewFileWriter(&buf, ipc.WithSchema(schema))
+	if err == nil {
+		err = w.Close()
+	}
+	if err != nil {
+		panic(err) // the schema is a constant
+	}
+	// A message is a mark of four bytes, a length of four, and that many.
+	at := len(fileMagic)
+	n := binary.LittleEndian.Uint32(buf.Bytes()[at+4:])
+	return buf.Bytes()[:at+8+int(n)]
+}
+
 // decodePart reads what encodePart wrote into *part. Every field must be there
 // and none beside them.
 func decodePart(file []byte, part any) (err error) {
@@ -114,25 +136,31 @@ func decodePart(file []byte, part any) (err error) {
 			err = fmt.Errorf("%w: %v", ErrPart, fault)
 		}
 	}()
-	r, err := ipc.NewFileReader(bytes.NewReader(file))
+	// A part begins as every part does: the reader of schemas believes whatever
+	// counts it is told, and asks for the memory. The batches are read as a stream,
+	// in which a damaged length is not worth more memory than there is file.
+	if !bytes.HasPrefix(file, partHead) {
+		return fmt.Errorf("%w: foreign schema", ErrPart)
+	}
+	limit := int64(len(file))
+	r, err := ipc.NewReader(bytes.NewReader(file[len(fileMagic):]),
+		ipc.WithMetadataSizeLimit(limit), ipc.WithBodySizeLimit(limit), ipc.WithAllocator(&rationed{left: 2*limit + 1<<16}))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrPart, err)
 	}
-	defer r.Close()
-	if !r.Schema().Equal(partSchema) {
-		return fmt.Errorf("%w: foreign schema", ErrPart)
-	}
+	defer r.Release()
 	rows := map[string]partRow{}
-	for i := range r.NumRecords() {
-		rec, err := r.RecordBatchAt(i)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("%w: %w", ErrPart, err)
-		}
+	for r.Next() {
+		rec := r.RecordBatch()
+		rec.Retain()
+		defer rec.Release()
 		names := rec.Column(0).(*array.String)
 		for k := range int(rec.NumRows()) {
-			row := partRow{rec, k}
-			rows[names.Value(k)] = row
+			rows[names.Value(k)] = partRow{rec, k}
 		}
+	}
+	if err := r.Err(); err != nil {
+		return fmt.Errorf("%w: %w", ErrPart, err)
 	}
 	p := partReader{rows: rows}
 	p.fields("", reflect.ValueOf(part).Elem())
@@ -142,6 +170,28 @@ func decodePart(file []byte, part any) (err error) {
 		}
 	}
 	return p.err
+}
+
+// rationed allocates as long as something is left, and panics then.
+type rationed struct {
+	memory.GoAllocator
+	left int64
+}
+
+func (m *rationed) Allocate(size int) []byte {
+	m.take(size)
+	return m.GoAllocator.Allocate(size)
+}
+
+func (m *rationed) Reallocate(size int, b []byte) []byte {
+	m.take(size - len(b))
+	return m.GoAllocator.Reallocate(size, b)
+}
+
+func (m *rationed) take(size int) {
+	if m.left -= int64(size); m.left < 0 {
+		panic("a length beyond that of the file")
+	}
 }
 
 type partRow struct {
@@ -187,7 +237,8 @@ func (p *partReader) field(name string, v reflect.Value) {
 		if e := v.Type().Elem().Kind(); e == reflect.Struct || e == reflect.Slice {
 			var n []int
 			p.row(name, reflect.ValueOf(&n).Elem())
-			if p.err != nil || len(n) != 1 || n[0] < 0 || n[0] > 1<<20 {
+			// Each element has at least one row of its own.
+			if p.err != nil || len(n) != 1 || n[0] < 0 || n[0] > len(p.rows) {
 				p.fail(name, "has no length")
 				return
 			}
@@ -199,6 +250,9 @@ func (p *partReader) field(name string, v reflect.Value) {
 				return
 			}
 			for i := range v.Len() {
+				if p.err != nil {
+					return
+				}
 				p.field(fmt.Sprintf("%s.%d", name, i), v.Index(i))
 			}
 			return
