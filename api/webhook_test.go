@@ -139,19 +139,19 @@ func TestAlertRoutes(t *testing.T) {
 	s.call("PUT", "/v1/creditors/other", `{}`).want(200)
 	other := with{"Authorization", "Bearer " + s.key("other")}
 	for _, path := range []string{"/v1/alerts?creditor_id=acme", "/v1/alerts/" + id} {
-		if a := s.call("GET", path, nil, other); a.StatusCode != 404 {
+		if a := s.call("GET", path, nil, other); a.StatusCode != http.StatusNotFound {
 			t.Errorf("%s with another creditor's key: %d", path, a.StatusCode)
 		}
 	}
-	if a := s.call("POST", "/v1/alerts/"+id+"/verdict", `{"verdict":"dismissed"}`, other); a.StatusCode != 404 {
+	if a := s.call("POST", "/v1/alerts/"+id+"/verdict", `{"verdict":"dismissed"}`, other); a.StatusCode != http.StatusNotFound {
 		t.Errorf("verdict with another creditor's key: %d", a.StatusCode)
 	}
 	for _, body := range []string{`{}`, `{"verdict":"maybe"}`, `{"verdict":"snoozed"}`, `{"verdict":"confirmed","until":"2030-01-01T00:00:00Z"}`} {
-		if a := s.call("POST", "/v1/alerts/"+id+"/verdict", body); a.StatusCode != 422 {
+		if a := s.call("POST", "/v1/alerts/"+id+"/verdict", body); a.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("%s: %d", body, a.StatusCode)
 		}
 	}
-	if a := s.call("GET", "/v1/alerts?creditor_id=acme&cursor=nonsense", nil); a.StatusCode != 422 {
+	if a := s.call("GET", "/v1/alerts?creditor_id=acme&cursor=nonsense", nil); a.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("a cursor that was never answered: %d", a.StatusCode)
 	}
 	s.call("POST", "/v1/alerts/"+id+"/verdict", `{"verdict":"confirmed","note":"called them"}`).want(200)
@@ -209,13 +209,13 @@ func TestWebhooks(t *testing.T) {
 	bad.mu.Unlock()
 	s.call("POST", "/v1/webhooks/"+dead+"/revive", nil).want(200)
 	bad.waitFor(t, 1)
-	if a := s.call("GET", "/v1/webhooks/"+dead+"/messages", nil, with{"Authorization", "Bearer " + s.key("other")}); a.StatusCode != 404 {
+	if a := s.call("GET", "/v1/webhooks/"+dead+"/messages", nil, with{"Authorization", "Bearer " + s.key("other")}); a.StatusCode != http.StatusNotFound {
 		t.Errorf("another creditor's subscriber: %d", a.StatusCode)
 	}
 	s.call("DELETE", "/v1/webhooks/"+dead, nil).want(204)
 	s.call("GET", "/v1/webhooks", nil).want(200)
 	for _, body := range []string{`{"url":"ftp://x"}`, `{"url":"http://x","types":["all"]}`, `{"url":"http://x","secret":"short"}`} {
-		if a := s.call("POST", "/v1/webhooks", body); a.StatusCode != 422 {
+		if a := s.call("POST", "/v1/webhooks", body); a.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("%s: %d", body, a.StatusCode)
 		}
 	}

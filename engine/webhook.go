@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -159,7 +160,7 @@ func (e *Engine) Revive(ctx context.Context, creditor, webhook, actor string) (i
 		return 0, err
 	}
 	e.ring()
-	return len(list), e.store.Audit(ctx, creditor, actor, "revive messages", webhook, fmt.Sprint(len(list)))
+	return len(list), e.store.Audit(ctx, creditor, actor, "revive messages", webhook, strconv.Itoa(len(list)))
 }
 
 // Outgoing returns at most n messages that are due, each with its subscriber.

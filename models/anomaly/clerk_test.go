@@ -13,7 +13,10 @@ type clerk struct {
 	fresh map[int]bool // debtors of whom the Detector has not heard all
 }
 
-func mustNew(tb testing.TB) *clerk { return newClerk(tb, DefaultConfig()) }
+func mustNew(tb testing.TB) *clerk {
+	tb.Helper()
+	return newClerk(tb, DefaultConfig())
+}
 
 func newClerk(tb testing.TB, cfg Config) *clerk {
 	tb.Helper()
