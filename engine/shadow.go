@@ -93,7 +93,7 @@ func (e *Engine) beside(b *book, l *learned) *learned {
 // fromChampion is what a model knows of a book that was learnt with another.
 func (e *Engine) fromChampion(b *book, c champion, last *learned) *learned {
 	l := newLearned(c, last.asOf)
-	l.set = last.set
+	l.set, l.past, l.sky = last.set, last.past, last.sky
 	l.rows = e.follow(b, l)
 	return l
 }
