@@ -57,8 +57,8 @@ type Model struct {
 // Effects are the features of debtor × action, in the order of φ. Each is a
 // share of the horizon that a contact may save.
 const (
-	EffectResponse = iota // P(fire) × days it would save: what the other models expect
-	EffectNotice          // the same × how much better than average the hour is noticed
+	EffectResponse = iota // P(moved) × days that would save: what the other models expect
+	EffectNotice          // the same × what the hour adds to log Λ, beyond that
 	EffectNeutral         // the same, by tone
 	EffectFormal
 	EffectFormalLate // formal and more than 30 days past due
@@ -93,21 +93,23 @@ func BanditConfig() bandit.PooledConfig {
 		c.Coefficients[j] = bandit.Coefficient{Mean: mean, SD: sd, SegmentSD: segment, DebtorSD: debtor}
 	}
 	set(EffectResponse, 1, 0.2, 0.1, 0.1)
-	set(EffectNotice, 0.6, 0.3, 0, 0)
-	set(EffectNeutral, 0, 0.15, 0.1, 0)
-	set(EffectFormal, -0.05, 0.15, 0.1, 0)
-	set(EffectFormalLate, 0.1, 0.15, 0, 0)
+	set(EffectNotice, 0, 0.1, 0, 0)
+	set(EffectNeutral, 0, 0.1, 0.1, 0)
+	set(EffectFormal, 0, 0.1, 0.1, 0)
+	set(EffectFormalLate, 0, 0.1, 0, 0)
 	set(EffectFatigue, 0, 0.04, 0, 0)
 	set(EffectPressure, 0, 0.04, 0, 0)
 	for j := EffectEmail; j <= EffectPhone; j++ {
 		set(j, 0, 0.15, 0.1, 0)
 	}
-	set(EffectPreDue, -0.2, 0.2, 0, 0)
-	set(EffectRepeat, -0.05, 0.1, 0, 0)
+	set(EffectPreDue, 0, 0.1, 0, 0)
+	set(EffectRepeat, 0, 0.1, 0, 0)
 	set(EffectWeekend, 0, 0.1, 0, 0)
 	set(EffectPresence, 0, 0.03, 0, 0)
-	set(EffectLevel, 0, 0.1, 0.05, 0.1)
-	set(EffectRisk, 0, 0.2, 0, 0)
+	// Whatever is decided is a contact: with a free hand, these would take the
+	// average effect of contacts away from it.
+	set(EffectLevel, 0, 0.02, 0.02, 0.05)
+	set(EffectRisk, 0, 0.02, 0, 0)
 	return c
 }
 
