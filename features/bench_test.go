@@ -70,6 +70,7 @@ func BenchmarkVectors(b *testing.B) {
 type seconds struct{ log, tables, vectors, events float64 }
 
 func vectorsOf(b *testing.B, debtors, times int) (s seconds) {
+	b.Helper()
 	db, err := store.Open(b.Context(), b.TempDir()+"/bench.db", store.Options{Now: time.Now, Threads: 2, MemoryLimit: "3GB"})
 	if err != nil {
 		b.Fatal(err)
