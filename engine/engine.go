@@ -85,6 +85,7 @@ type book struct {
 	// proposals are the same contacts with what people see of them.
 	proposals map[string]proposal
 	owing     owing
+	changes   uint64 // counts what was folded into its accounts, and erasures
 
 	alerts []*filed // by opening
 
@@ -339,6 +340,7 @@ func (e *Engine) fold(ctx context.Context, r *ledger.Rows) {
 			b.accounts[k.Debtor] = a
 		}
 		a.fold(p)
+		b.changes++
 		b.dirty[k.Debtor] = struct{}{}
 		b.mu.Unlock()
 	}

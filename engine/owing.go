@@ -38,6 +38,8 @@ type owing struct {
 	mu      sync.Mutex
 	day     ledger.Day
 	at      int64
+	changes uint64 // of the book, when the list was made
+	later   bool   // an entry knows of events after at
 	entries map[string]owingEntry
 	sorted  []Owing // with overdue claims, the largest first
 	open    int64   // cents, of the whole book
@@ -60,10 +62,15 @@ func (o *owing) refresh(b *book, at int64) (list []Owing, open, overdue int64) {
 	if o.entries == nil || day != o.day || at < o.at {
 		o.entries, o.sorted = map[string]owingEntry{}, nil
 	}
-	o.day, o.at = day, at
+	b.mu.RLock()
+	if o.sorted != nil && o.changes == b.changes && !o.later {
+		b.mu.RUnlock()
+		o.at = at
+		return o.sorted, o.open, o.overdue
+	}
+	o.day, o.at, o.changes, o.later = day, at, b.changes, false
 	changed := o.sorted == nil
 	var f facts
-	b.mu.RLock()
 	for id, a := range b.accounts {
 		e, ok := o.entries[id]
 		if ok && e.revision == a.revision && !e.later {
@@ -71,6 +78,7 @@ func (o *owing) refresh(b *book, at int64) (list []Owing, open, overdue int64) {
 		}
 		changed = true
 		e = owingEntry{revision: a.revision, later: a.latest() > at}
+		o.later = o.later || e.later
 		if a.knownAt(at) {
 			f.fill(a, at, b.zone, b.location.Load())
 			e.open, e.overdue = f.openCents, f.overdueCents

@@ -301,6 +301,7 @@ func (e *Engine) Erase(ctx context.Context, key ledger.Key, actor string) error 
 	delete(b.plans, key.Debtor)
 	b.forgetAlerts(key.Debtor)
 	delete(b.proposals, key.Debtor)
+	b.changes++
 	for id, l := range b.logged {
 		if l.debtor == key.Debtor {
 			delete(b.logged, id)
