@@ -48,6 +48,7 @@ type contact struct {
 	tone         ledger.Tone
 	at           int64
 	cents        int64
+	idle         bool // nothing was owed
 }
 
 type sign struct {
@@ -141,7 +142,7 @@ func (a *account) fold(r *ledger.Rows) {
 		v.settle()
 	}
 	for _, x := range r.Contacts {
-		a.contacts = insertBy(a.contacts, contact{x.ID, x.Decision, x.Channel, x.Tone, x.SentAt.Unix(), x.CostCents},
+		a.contacts = insertBy(a.contacts, contact{id: x.ID, decision: x.Decision, channel: x.Channel, tone: x.Tone, at: x.SentAt.Unix(), cents: x.CostCents},
 			func(c *contact) int64 { return c.at })
 	}
 	for _, x := range r.Engagements {
@@ -156,6 +157,11 @@ func (a *account) fold(r *ledger.Rows) {
 	}
 	if len(r.Contacts)+len(r.Engagements) > 0 {
 		a.relate()
+	}
+	if len(r.Contacts)+len(r.Invoices)+len(r.Payments) > 0 {
+		for i := range a.contacts {
+			a.contacts[i].idle = a.idle(i)
+		}
 	}
 	for _, x := range r.Cases {
 		i := slices.IndexFunc(a.cases, func(c ledger.Case) bool { return c.ID == x.ID })

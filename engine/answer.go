@@ -60,6 +60,7 @@ type Decision struct {
 	Tone             string        `json:"tone,omitempty"`
 	PaymentMethod    string        `json:"payment_method,omitempty"`
 	Offer            *string       `json:"offer"`
+	Attachments      []string      `json:"attachments,omitempty"` // to propose: invoice_copy, payment_link
 	Invoices         []string      `json:"invoice_ids"`
 	Arm              string        `json:"arm"`
 	Propensity       float64       `json:"propensity"`

@@ -32,6 +32,7 @@ type Creditor struct {
 	Value         Value    `json:"value"`
 	Cadence       Cadence  `json:"cadence"`
 	Ladder        []Rung   `json:"ladder"`
+	ThankYou      bool     `json:"thank_you"` // thank for what is paid after a reminder
 }
 
 // Capacity is how many contacts a day a channel can take, by channel name.
@@ -177,10 +178,11 @@ type settings struct {
 	Value      Value    `json:"value"`
 	Cadence    Cadence  `json:"cadence"`
 	Ladder     []Rung   `json:"ladder"`
+	ThankYou   bool     `json:"thank_you,omitempty"`
 }
 
 func (c *Creditor) row() (ledger.Creditor, error) {
-	b, err := json.Marshal(settings{c.Capacities, c.Value, c.Cadence, c.Ladder})
+	b, err := json.Marshal(settings{c.Capacities, c.Value, c.Cadence, c.Ladder, c.ThankYou})
 	if err != nil {
 		return ledger.Creditor{}, err
 	}
@@ -195,13 +197,13 @@ func creditorOf(r ledger.Creditor) (Creditor, error) {
 	c := DefaultCreditor(r.ID)
 	c.Name, c.Country, c.Timezone, c.Currency = r.Name, r.Country, r.Timezone, r.Currency
 	c.Autonomy, c.ApprovalAbove, c.ControlShare, c.PolicyPack = r.Autonomy, float64(r.ApprovalAbove)/100, r.ControlShare, r.PolicyPack
-	s := settings{c.Capacities, c.Value, c.Cadence, c.Ladder}
+	s := settings{c.Capacities, c.Value, c.Cadence, c.Ladder, c.ThankYou}
 	if len(bytes.TrimSpace(r.Settings)) > 0 {
 		if err := json.Unmarshal(r.Settings, &s); err != nil {
 			return Creditor{}, fmt.Errorf("creditor %s: settings: %w", r.ID, err)
 		}
 	}
-	c.Capacities, c.Value, c.Cadence, c.Ladder = s.Capacities, s.Value, s.Cadence, s.Ladder
+	c.Capacities, c.Value, c.Cadence, c.Ladder, c.ThankYou = s.Capacities, s.Value, s.Cadence, s.Ladder, s.ThankYou
 	return c, nil
 }
 

@@ -121,6 +121,7 @@ type verdict struct {
 	base    float64 // expected reward without contact
 	blocked []string
 	byModel bool // the models valued the candidates
+	thanks  bool // nothing is asked for
 }
 
 // decide answers q from the facts in s.f. The result's slices live in s.

@@ -71,6 +71,7 @@ var sentences = map[string][3]string{
 	"PAYS_ALONE": {"Probably pays without being asked: %.0[1]f%% within 7 days", "Betaalt wellicht vanzelf: %.0[1]f%% binnen 7 dagen", "Paiera sans doute sans rappel : %.0[1]f %% dans les 7 jours"},
 	"LATER":      {"A later moment is worth more", "Een later moment is meer waard", "Un moment ultérieur vaut mieux"},
 	"EXPLORES":   {"Tried now and then, to keep learning", "Af en toe geprobeerd, om te blijven leren", "Essayé de temps en temps, pour continuer à apprendre"},
+	"PAID_UP":    {"Paid after a reminder: thanks", "Betaald na een herinnering: een bedankje", "Payé après un rappel : un merci"},
 	"LADDER":     {"Fixed calendar: step %[1]d", "Vaste kalender: stap %[1]d", "Calendrier fixe : étape %[1]d"},
 
 	"QUIET_HOURS": {"No contact in quiet hours, on quiet days and holidays", "Geen contact in rusturen, op rustdagen en feestdagen", "Pas de contact aux heures et jours de repos, ni les jours fériés"},

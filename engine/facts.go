@@ -57,6 +57,7 @@ type facts struct {
 	rating                float64
 	ratingChange          float64
 	complaints            int
+	paidUp                int64 // when a reminder was paid upon, days ago at most, and nothing was said since; 0: not
 }
 
 // holdOf maps an open case to the reason of a hold.
@@ -92,6 +93,7 @@ func (f *facts) fill(a *account, at int64, zone func(string) *time.Location, fal
 			f.lastPaid = p.at
 		}
 	}
+	f.paidUp = a.paidUp(at)
 	for i := range a.ratings {
 		if r := &a.ratings[i]; r.ObservedAt.Unix() <= at {
 			if f.rating != 0 {
@@ -265,6 +267,10 @@ func (f *facts) fillContacts(a *account) {
 		if age < day {
 			f.today24++
 		}
+		f.last[c.channel], f.lastAny = c.at, c.at
+		if c.idle {
+			continue // it asked for nothing: pressure, but no step
+		}
 		sent := ledger.DayOf(time.Unix(c.at, 0), f.loc)
 		if len(f.claims) > 0 && sent >= f.issued {
 			if f.firstAfterDue == 0 {
@@ -274,8 +280,7 @@ func (f *facts) fillContacts(a *account) {
 				f.step++
 			}
 		}
-		f.last[c.channel] = c.at
-		f.lastAny, f.lastChannel, f.lastTone = c.at, c.channel, c.tone
+		f.lastChannel, f.lastTone = c.channel, c.tone
 		f.silent[c.channel]++
 	}
 	for i := range a.signs {
@@ -305,7 +310,7 @@ func (f *facts) fillContacts(a *account) {
 			// Contacts after the answer are the silent run.
 			run := 0
 			for j := len(a.contacts) - 1; j >= 0 && a.contacts[j].at > s.at; j-- {
-				if int(a.contacts[j].channel) == ch && a.contacts[j].at <= f.at {
+				if c := &a.contacts[j]; int(c.channel) == ch && c.at <= f.at && !c.idle {
 					run++
 				}
 			}

@@ -16,6 +16,9 @@ func (e *Engine) resolve(s *scratch, q *question) verdict {
 	if s.f.objects || Arm(e.opt.Seed, ledger.Key{Creditor: q.req.Creditor, Debtor: q.req.Debtor}, q.creditor.ControlShare) == Control {
 		return fixed(s, q)
 	}
+	if v, due := thank(s, q); due {
+		return v
+	}
 	return decide(s, q)
 }
 
@@ -116,10 +119,13 @@ func (s *scratch) word(q *question, v *verdict) *Decision {
 	d.PaymentMethod = s.habit.method
 	d.Expected.Paid7dAlone = v.alone
 	d.Expected.Paid7d = v.alone
-	if v.scored() {
+	switch {
+	case v.scored():
 		d.Reasons = s.explain(v, t)
 		d.Alternatives = s.alternatives(v, q.req.Alternatives)
-	} else {
+	case v.thanks:
+		d.Reasons = append(d.Reasons, Reason{"PAID_UP", 0, say(t, "PAID_UP")})
+	default:
 		d.Reasons = append(d.Reasons, Reason{"LADDER", 0, say(t, "LADDER", f.step+1)})
 	}
 	if c.wait {
@@ -142,7 +148,9 @@ func (s *scratch) word(q *question, v *verdict) *Decision {
 	d.SendAt = &sendAt
 	d.Window = s.window(sendAt, c.channel)
 	d.ExpiresAt = d.Window.To
-	d.Offer = s.offer(q, v, c)
+	if d.Offer = s.offer(q, v, c); !v.thanks {
+		d.Attachments = s.attachments(c)
+	}
 	d.RequiresApproval = q.creditor.Autonomy != Auto ||
 		q.creditor.ApprovalAbove > 0 && float64(v.money)/100 > q.creditor.ApprovalAbove
 	d.Expected.Noticed24h = c.seen24
@@ -210,10 +218,12 @@ func (s *scratch) offer(q *question, v *verdict, c *candidate) *string {
 	f := &s.f
 	var offer string
 	switch {
+	case v.thanks:
+		offer = OfferThanks
 	case f.step >= 3 && f.dpd > 21 && v.alone < 0.25:
-		offer = "payment_plan"
+		offer = OfferPlan
 	case c.channel == ledger.Phone && (f.step >= 2 || q.creditor.ApprovalAbove > 0 && float64(v.money)/100 > q.creditor.ApprovalAbove):
-		offer = "call_first"
+		offer = OfferCall
 	default:
 		return nil
 	}
