@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"compress/gzip"
 	"context"
 	"encoding/csv"
@@ -55,7 +56,8 @@ The learner sees the features of a row, names a class, and is told only whether
 that was right: 1 if so, else 0. It passes once over the file, learning as it
 goes; the loss is the share of rows it got wrong, from the first row on.
 
-The input is CSV, also compressed (.gz), with or without a header. --label is
+The input is CSV, also compressed (.gz), divided by commas, semicolons, tabs, bars
+or blanks, with or without a header. --label is
 the name of the label column, or its number counted from 1. Columns of numbers
 are standardised, any other column becomes indicators of its values; neither
 looks at the labels.
@@ -168,7 +170,27 @@ func (o *replayOptions) replay(ctx context.Context, e bandit.Examples, learner s
 	return r, nil
 }
 
-// readRecords returns the cells of a CSV file, which may be compressed.
+// byteOrderMark begins the files of some spreadsheets.
+const byteOrderMark = "\ufeff"
+
+// separator returns what most divides the first line of a file: a comma, a
+// semicolon, a tab, a bar, or blanks where there is none of them.
+func separator(head string) rune {
+	line, _, _ := strings.Cut(head, "\n")
+	best, most := ' ', 0
+	for _, c := range ",;\t|" {
+		if n := strings.Count(line, string(c)); n > most {
+			best, most = c, n
+		}
+	}
+	if most == 0 && !strings.Contains(strings.TrimSpace(line), " ") {
+		return ','
+	}
+	return best
+}
+
+// readRecords returns the cells of a CSV file, which may be compressed, with a
+// header or without.
 func readRecords(path string) ([][]string, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -183,7 +205,18 @@ func readRecords(path string) ([][]string, error) {
 		}
 		in = unzipped
 	}
-	r := csv.NewReader(in)
+	buffered := bufio.NewReaderSize(in, 1<<16)
+	head, err := buffered.Peek(1 << 15)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if strings.HasPrefix(string(head), byteOrderMark) {
+		if _, err := buffered.Discard(len(byteOrderMark)); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	r := csv.NewReader(buffered)
+	r.Comma = separator(string(head))
 	r.LazyQuotes = true
 	r.TrimLeadingSpace = true
 	records, err := r.ReadAll()

@@ -167,30 +167,33 @@ func printReport(out io.Writer, r *world.Report, months bool) error {
 	fmt.Fprintln(t, "policy\tdays late €\tdays late\tcost €\tcontacts\tcomplaints\topt-outs\ttotal €\tgap closed\t")
 	for i := range r.Policies {
 		p := &r.Policies[i]
-		row := func(name string, digits int, x float64) string {
-			s := fmt.Sprintf("%.*f", digits, x)
-			if half, ok := p.Interval[name]; ok {
-				s += fmt.Sprintf(" ±%.*f", digits, half)
-			}
-			return s
-		}
-		gap := "–"
-		if p.GapClosed != nil {
-			gap = row("gap_closed", 3, *p.GapClosed)
-		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", p.Name,
-			row("days_late_eur", 2, p.DaysLateEUR), row("days_late", 2, p.DaysLate), row("cost_eur", 0, p.CostEUR), row("contacts", 0, p.Contacts),
-			row("complaints", 1, p.Complaints), row("opt_outs", 1, p.OptOuts), row("total_eur", 0, p.TotalEUR), gap)
+			figure(p.Interval, "days_late_eur", 2, &p.DaysLateEUR), figure(p.Interval, "days_late", 2, &p.DaysLate),
+			figure(p.Interval, "cost_eur", 0, &p.CostEUR), figure(p.Interval, "contacts", 0, &p.Contacts),
+			figure(p.Interval, "complaints", 1, &p.Complaints), figure(p.Interval, "opt_outs", 1, &p.OptOuts),
+			figure(p.Interval, "total_eur", 0, &p.TotalEUR), figure(p.Interval, "gap_closed", 3, p.GapClosed))
 		if !months {
 			continue
 		}
 		for _, m := range p.ByMonth {
-			gap := "–"
-			if m.GapClosed != nil {
-				gap = fmt.Sprintf("%.3f", *m.GapClosed)
-			}
-			fmt.Fprintf(t, "%s\t%.2f\t%.2f\t%.0f\t%.0f\t%.1f\t%.1f\t\t%s\t\n", m.Month, m.DaysLateEUR, m.DaysLate, m.CostEUR, m.Contacts, m.Complaints, m.OptOuts, gap)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t\t%s\t\n", m.Month,
+				figure(m.Interval, "days_late_eur", 2, &m.DaysLateEUR), figure(m.Interval, "days_late", 2, &m.DaysLate),
+				figure(m.Interval, "cost_eur", 0, &m.CostEUR), figure(m.Interval, "contacts", 0, &m.Contacts),
+				figure(m.Interval, "complaints", 1, &m.Complaints), figure(m.Interval, "opt_outs", 1, &m.OptOuts),
+				figure(m.Interval, "gap_closed", 3, m.GapClosed))
 		}
 	}
 	return t.Flush()
+}
+
+// figure words a number with the half-width of its interval, where there is one.
+func figure(interval map[string]float64, name string, digits int, x *float64) string {
+	if x == nil {
+		return "–"
+	}
+	s := fmt.Sprintf("%.*f", digits, *x)
+	if half, ok := interval[name]; ok {
+		s += fmt.Sprintf(" ±%.*f", digits, half)
+	}
+	return s
 }

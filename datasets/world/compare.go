@@ -85,14 +85,15 @@ type Outcome struct {
 
 // Month is one month of an outcome.
 type Month struct {
-	Month       string   `json:"month"`
-	DaysLate    float64  `json:"days_late"`
-	DaysLateEUR float64  `json:"days_late_eur"`
-	CostEUR     float64  `json:"cost_eur"`
-	Contacts    float64  `json:"contacts"`
-	Complaints  float64  `json:"complaints"`
-	OptOuts     float64  `json:"opt_outs"`
-	GapClosed   *float64 `json:"gap_closed,omitempty"`
+	Month       string             `json:"month"`
+	DaysLate    float64            `json:"days_late"`
+	DaysLateEUR float64            `json:"days_late_eur"`
+	CostEUR     float64            `json:"cost_eur"`
+	Contacts    float64            `json:"contacts"`
+	Complaints  float64            `json:"complaints"`
+	OptOuts     float64            `json:"opt_outs"`
+	GapClosed   *float64           `json:"gap_closed,omitempty"`
+	Interval    map[string]float64 `json:"interval,omitempty"` // as that of Outcome
 }
 
 // Run plays every policy on every seed. The gap needs both fixed and oracle
@@ -177,66 +178,64 @@ func (t *Trial) gaps(outcomes [][]Outcome) {
 // pool averages the outcomes of one policy over seeds.
 func pool(seeds []Outcome) Outcome {
 	out := Outcome{Name: seeds[0].Name}
-	n := len(seeds)
-	column := func(get func(*Outcome) *float64) []float64 {
-		var xs []float64
-		for i := range seeds {
-			if x := get(&seeds[i]); x != nil {
-				xs = append(xs, *x)
-			}
-		}
-		return xs
-	}
-	fill := func(name string, get func(*Outcome) *float64) {
-		xs := column(get)
-		if len(xs) < n {
-			return
-		}
-		mean, sd := stat.MeanStdDev(xs, nil)
-		*get(&out) = mean
-		if n > 1 {
-			if out.Interval == nil {
-				out.Interval = make(map[string]float64)
-			}
-			t := distuv.StudentsT{Sigma: 1, Nu: float64(n - 1)}.Quantile(0.975)
-			out.Interval[name] = t * sd / math.Sqrt(float64(n))
-		}
-	}
-	fill("days_late", func(o *Outcome) *float64 { return &o.DaysLate })
-	fill("days_late_eur", func(o *Outcome) *float64 { return &o.DaysLateEUR })
-	fill("cost_eur", func(o *Outcome) *float64 { return &o.CostEUR })
-	fill("contacts", func(o *Outcome) *float64 { return &o.Contacts })
-	fill("complaints", func(o *Outcome) *float64 { return &o.Complaints })
-	fill("opt_outs", func(o *Outcome) *float64 { return &o.OptOuts })
-	fill("total_eur", func(o *Outcome) *float64 { return &o.TotalEUR })
-	if seeds[0].GapClosed != nil {
-		out.GapClosed = new(float64)
-		fill("gap_closed", func(o *Outcome) *float64 { return o.GapClosed })
-	}
+	out.Interval = means(&out, seeds, map[string]func(*Outcome) *float64{
+		"days_late":     func(o *Outcome) *float64 { return &o.DaysLate },
+		"days_late_eur": func(o *Outcome) *float64 { return &o.DaysLateEUR },
+		"cost_eur":      func(o *Outcome) *float64 { return &o.CostEUR },
+		"contacts":      func(o *Outcome) *float64 { return &o.Contacts },
+		"complaints":    func(o *Outcome) *float64 { return &o.Complaints },
+		"opt_outs":      func(o *Outcome) *float64 { return &o.OptOuts },
+		"total_eur":     func(o *Outcome) *float64 { return &o.TotalEUR },
+	}, func(o *Outcome) **float64 { return &o.GapClosed })
 	for m := range seeds[0].ByMonth {
-		month := Month{Month: seeds[0].ByMonth[m].Month}
-		gap, gaps := 0.0, 0
+		months := make([]Month, 0, len(seeds))
 		for i := range seeds {
-			if m >= len(seeds[i].ByMonth) {
-				continue
-			}
-			x := &seeds[i].ByMonth[m]
-			month.DaysLate += x.DaysLate / float64(n)
-			month.DaysLateEUR += x.DaysLateEUR / float64(n)
-			month.CostEUR += x.CostEUR / float64(n)
-			month.Contacts += x.Contacts / float64(n)
-			month.Complaints += x.Complaints / float64(n)
-			month.OptOuts += x.OptOuts / float64(n)
-			if x.GapClosed != nil {
-				gap += *x.GapClosed
-				gaps++
+			if m < len(seeds[i].ByMonth) {
+				months = append(months, seeds[i].ByMonth[m])
 			}
 		}
-		if gaps == n {
-			gap /= float64(n)
-			month.GapClosed = &gap
-		}
+		month := Month{Month: seeds[0].ByMonth[m].Month}
+		month.Interval = means(&month, months, map[string]func(*Month) *float64{
+			"days_late":     func(o *Month) *float64 { return &o.DaysLate },
+			"days_late_eur": func(o *Month) *float64 { return &o.DaysLateEUR },
+			"cost_eur":      func(o *Month) *float64 { return &o.CostEUR },
+			"contacts":      func(o *Month) *float64 { return &o.Contacts },
+			"complaints":    func(o *Month) *float64 { return &o.Complaints },
+			"opt_outs":      func(o *Month) *float64 { return &o.OptOuts },
+		}, func(o *Month) **float64 { return &o.GapClosed })
 		out.ByMonth = append(out.ByMonth, month)
 	}
 	return out
+}
+
+// means fills in each figure of out with its mean over rows, that of the gap only
+// where every row has one, and returns the half-widths of their 95 % intervals by
+// name; nil for one row.
+func means[T any](out *T, rows []T, figures map[string]func(*T) *float64, gap func(*T) **float64) map[string]float64 {
+	gaps := true
+	for i := range rows {
+		gaps = gaps && *gap(&rows[i]) != nil
+	}
+	if gaps {
+		*gap(out) = new(float64)
+		figures["gap_closed"] = func(o *T) *float64 { return *gap(o) }
+	}
+	n := len(rows)
+	var interval map[string]float64
+	for name, get := range figures {
+		xs := make([]float64, n)
+		for i := range rows {
+			xs[i] = *get(&rows[i])
+		}
+		mean, sd := stat.MeanStdDev(xs, nil)
+		*get(out) = mean
+		if n > 1 {
+			if interval == nil {
+				interval = make(map[string]float64, len(figures))
+			}
+			t := distuv.StudentsT{Sigma: 1, Nu: float64(n - 1)}.Quantile(0.975)
+			interval[name] = t * sd / math.Sqrt(float64(n))
+		}
+	}
+	return interval
 }

@@ -57,6 +57,11 @@ func TestOrderOfPolicies(t *testing.T) {
 	if g := by["oracle"].GapClosed; g == nil || *g != 1 {
 		t.Errorf("gap closed by oracle = %v, want 1", g)
 	}
+	for _, m := range by["simple"].ByMonth {
+		if m.GapClosed == nil || m.Interval["gap_closed"] == 0 || m.Interval["days_late_eur"] == 0 {
+			t.Errorf("%s of two seeds has no gap or no interval: %+v", m.Month, m)
+		}
+	}
 	if by["simple"].Interval["gap_closed"] == 0 {
 		t.Error("no interval over two seeds")
 	}

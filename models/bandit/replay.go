@@ -26,14 +26,18 @@ var ErrExamples = errors.New("bandit: bad examples")
 const maxLevels = 100
 
 // NewExamples encodes a table of text cells, one record a row, all of one
-// length. The first record is a header if none of its cells is a number and
-// none occurs again in its own column. label is a name of the header, or the
+// length. The first record is a header if one of its cells is label and does not
+// occur again in its column, or else if none of its cells is a number and none
+// occurs again in its own column. label is a name of the header, or the
 // number of a column counted from 1 (0 is the first too, −1 the last); in a
 // table without a header "label" is the first column.
 //
 // A column of numbers is standardised to mean 0 and SD 1; cells that are empty,
-// "?" or "NA" take the mean. Any other column becomes indicators of its values.
-// Neither looks at the labels. Columns that never vary are dropped.
+// "?", "NA", "null" and the like take the mean, and so do infinities. Any other
+// column becomes indicators of its values; of those with more than maxLevels
+// only values that recur count, so that a column of names or ids says nothing.
+// Neither looks at the labels. Columns that never vary are dropped, and so are
+// rows whose label is empty or "?".
 func NewExamples(records [][]string, label string) (Examples, error) {
 	if len(records) == 0 {
 		return Examples{}, fmt.Errorf("%w: no rows", ErrExamples)
@@ -45,7 +49,7 @@ func NewExamples(records [][]string, label string) (Examples, error) {
 		}
 	}
 	var header []string
-	if isHeader(records) {
+	if isHeader(records, label) {
 		header, records = records[0], records[1:]
 	}
 	if len(records) == 0 {
@@ -54,6 +58,16 @@ func NewExamples(records [][]string, label string) (Examples, error) {
 	target, err := column(header, width, label)
 	if err != nil {
 		return Examples{}, err
+	}
+
+	known := make([][]string, 0, len(records))
+	for _, r := range records {
+		if class := strings.TrimSpace(r[target]); class != "" && class != "?" {
+			known = append(known, r)
+		}
+	}
+	if records = known; len(records) == 0 {
+		return Examples{}, fmt.Errorf("%w: label column %q is empty", ErrExamples, label)
 	}
 
 	e := Examples{Label: make([]int32, len(records)), Rows: make([][]float64, len(records))}
@@ -104,7 +118,14 @@ func NewExamples(records [][]string, label string) (Examples, error) {
 }
 
 // isHeader reports whether the first record names the columns.
-func isHeader(records [][]string) bool {
+func isHeader(records [][]string, label string) bool {
+	if _, err := strconv.Atoi(label); err != nil { // a number is a place
+		for c, name := range records[0] {
+			if strings.TrimSpace(name) == label {
+				return !slices.ContainsFunc(records[1:], func(r []string) bool { return r[c] == name })
+			}
+		}
+	}
 	for c, name := range records[0] {
 		if _, err := strconv.ParseFloat(strings.TrimSpace(name), 64); err == nil || isMissing(name) && name != "" {
 			return false
@@ -118,7 +139,13 @@ func isHeader(records [][]string) bool {
 	return true
 }
 
-func isMissing(cell string) bool { return cell == "" || cell == "?" || cell == "NA" }
+func isMissing(cell string) bool {
+	switch strings.ToLower(cell) {
+	case "", "?", "na", "n/a", "nan", "null", "none", "-", ".":
+		return true
+	}
+	return false
+}
 
 // column returns the index of the column called label.
 func column(header []string, width int, label string) (int, error) {
@@ -157,8 +184,11 @@ func standardised(cells []string) ([]float64, bool) {
 			continue
 		}
 		v, err := strconv.ParseFloat(cell, 64)
-		if err != nil || math.IsInf(v, 0) {
+		if err != nil && !math.IsInf(v, 0) {
 			return nil, false
+		}
+		if math.IsInf(v, 0) {
+			v = math.NaN()
 		}
 		out[i] = v
 		if !math.IsNaN(v) {
@@ -191,7 +221,7 @@ func standardised(cells []string) ([]float64, bool) {
 }
 
 // frequent returns the distinct cells, the most frequent first, equals in
-// sorted order, no more than maxLevels.
+// sorted order, no more than maxLevels; where there are more, those that recur.
 func frequent(cells []string) []string {
 	count := map[string]int{}
 	for _, cell := range cells {
@@ -207,6 +237,9 @@ func frequent(cells []string) []string {
 		}
 		return strings.Compare(a, b)
 	})
+	if len(levels) > maxLevels {
+		levels = slices.DeleteFunc(levels, func(level string) bool { return count[level] == 1 })
+	}
 	return levels[:min(len(levels), maxLevels)]
 }
 
