@@ -3,9 +3,10 @@ package engine
 import "rappel/datasets/ledger"
 
 const (
-	// OfferPlan proposes a payment plan, OfferCall that a person speaks to them,
+	OfferPlan = "payment_plan"
+	OfferCall = "call_first" // a person should speak to them
 	// OfferThanks asks for nothing: it thanks for what was paid after a reminder.
-	OfferPlan, OfferCall, OfferThanks = "payment_plan", "call_first", "thank_you"
+	OfferThanks = "thank_you"
 
 	// thankDays is how long after a payment thanks still make sense, and
 	// thankAfterDays how long before it a reminder may have led to it.

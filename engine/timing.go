@@ -141,14 +141,13 @@ const maxTrials = 20_000
 
 // trials lists the contacts of the last half year with the hour of sending,
 // whether they were noticed in time, and what the model foretells of each from
-// the others alone. Only debtors
+// half of the others. Only debtors
 // who show signs on the channel can tell. Debtors are numbered from *stratum
 // on; every so many is taken.
 func (e *Engine) trials(trials []timing.Trial, b *book, l *learned, stratum *int32, every int) []timing.Trial {
 	at := l.asOf.Unix()
 	var f facts
 	var h habit
-	var avail [timing.Hours]float64
 	var looks, exposure [timing.Hours]float32
 	var slot [1]int32
 	var chance [1]float64
@@ -169,6 +168,21 @@ func (e *Engine) trials(trials []timing.Trial, b *book, l *learned, stratum *int
 		}
 		f.place(a, at, e.zone, b.location.Load())
 		l.habit(&h, a.key, &f)
+		// Each half of the contacts is foretold from the other: what is foretold of a
+		// contact must not know what came of it, nor of those it is compared with.
+		var halves [2][timing.Hours]float64
+		for fold := range halves {
+			looks, exposure = [timing.Hours]float32{}, [timing.Hours]float32{}
+			if h.opens != nil {
+				looks, exposure = *h.opens, *h.exposure
+			}
+			for i := fold; i < len(a.contacts); i += 2 {
+				if a.contacts[i].at <= at {
+					l.without(&looks, &exposure, a, i, first[i], f.loc)
+				}
+			}
+			l.model.Timing.Posterior(&halves[fold], &looks, &exposure, h.profile)
+		}
 		for i := range a.contacts {
 			c := &a.contacts[i]
 			within := int64(withinHours[c.channel]) * 3600
@@ -176,20 +190,14 @@ func (e *Engine) trials(trials []timing.Trial, b *book, l *learned, stratum *int
 				continue
 			}
 			slot[0] = int32(hourOfWeek(c.at, f.loc))
-			looks, exposure = [timing.Hours]float32{}, [timing.Hours]float32{}
-			if h.opens != nil {
-				looks, exposure = *h.opens, *h.exposure
-				l.without(&looks, &exposure, a, i, first[i], f.loc)
-			}
-			l.model.Timing.Posterior(&avail, &looks, &exposure, h.profile)
-			timing.NoticedWithin(chance[:], &avail, l.model.Speeds[c.channel], slot[:], withinHours[c.channel])
-			t := timing.Trial{Hour: slot[0], Stratum: *stratum + int32(c.channel), Profile: int32(h.profile), Expected: chance[0]}
+			timing.NoticedWithin(chance[:], &halves[i%2], l.model.Speeds[c.channel], slot[:], withinHours[c.channel])
+			t := timing.Trial{Hour: slot[0], Stratum: *stratum + int32(2*int(c.channel)+i%2), Profile: int32(h.profile), Expected: chance[0]}
 			if s := first[i]; s != 0 && s < c.at+within {
 				t.Outcome = 1
 			}
 			trials = append(trials, t)
 		}
-		*stratum += ledger.Channels
+		*stratum += 2 * ledger.Channels
 	}
 	return trials
 }

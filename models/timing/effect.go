@@ -48,15 +48,18 @@ type Effect struct {
 	// Expected does, and SE its standard error: 1 where the model is right, 0
 	// where its hours say nothing. Both are 0 where Expected never differs.
 	Slope, SE float64
+	// Parts is how many of the eight parts of the day hold a twentieth of the
+	// informed trials each: below 3 they cannot tell one hour from another.
+	Parts int
 }
 
 // Refuted tells whether the hours of the model that gave Expected are to be
 // set aside: no effect shows, and of what the model foretells less than half is
 // left, the slope being believed to be 1 ± ½ before. Where little was seen, or
-// all was sent at one hour, nothing is refuted and the model stands.
+// all was sent about the same hour, nothing is refuted and the model stands.
 func (e Effect) Refuted() bool {
 	const before, sd, left = 1, 0.5, 0.5
-	if e.Claimed || e.SE == 0 {
+	if e.Claimed || e.SE == 0 || e.Parts < 3 {
 		return false
 	}
 	seen, believed := 1/(e.SE*e.SE), 1/(sd*sd)
@@ -190,6 +193,15 @@ func effect(trials []Trial, opt EffectOptions, stream uint64) Effect {
 		from = to
 	}
 	e.Informed = len(residual)
+	var sent [dayParts]int
+	for _, p := range parts {
+		sent[p]++
+	}
+	for _, n := range sent {
+		if n > 0 && 20*n >= len(parts) {
+			e.Parts++
+		}
+	}
 	if foretold > 0 {
 		e.Slope = together / foretold
 		for _, p := range pairs {
