@@ -55,10 +55,10 @@ type Effect struct {
 
 // Refuted tells whether the hours of the model that gave Expected are to be
 // set aside: no effect shows, and of what the model foretells less than half is
-// left, the slope being believed to be 1 ± ½ before. Where little was seen, or
+// left, the slope being believed to be 1 ± 0.7 before. Where little was seen, or
 // all was sent about the same hour, nothing is refuted and the model stands.
 func (e Effect) Refuted() bool {
-	const before, sd, left = 1, 0.5, 0.5
+	const before, sd, left = 1, 0.7, 0.5
 	if e.Claimed || e.SE == 0 || e.Parts < 3 {
 		return false
 	}
