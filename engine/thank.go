@@ -2,15 +2,18 @@ package engine
 
 import "rappel/datasets/ledger"
 
+// Offers of a decision.
 const (
-	OfferPlan = "payment_plan"
-	OfferCall = "call_first" // a person should speak to them
-	// OfferThanks asks for nothing: it thanks for what was paid after a reminder.
-	OfferThanks = "thank_you"
+	OfferPlan   = "payment_plan"
+	OfferCall   = "call_first" // a person should speak to them
+	OfferThanks = "thank_you"  // asks for nothing: what was asked for has been paid
+)
 
-	// thankDays is how long after a payment thanks still make sense, and
-	// thankAfterDays how long before it a reminder may have led to it.
-	thankDays, thankAfterDays = 3, 28
+const (
+	// thankDays is how long after a payment thanks still make sense.
+	thankDays = 3
+	// thankAfterDays is how long before a payment a reminder may have led to it.
+	thankAfterDays = 28
 )
 
 // idle tells whether nothing was owed when contact i was sent: then it asked for
