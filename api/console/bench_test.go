@@ -31,8 +31,10 @@ func BenchmarkPages(b *testing.B) {
 		invoice := func(name string, cents int64) ledger.Invoice {
 			return ledger.Invoice{Creditor: "acme", ID: name + id, Debtor: id, ObservedAt: issued, IssuedAt: issued, DueOn: due, Cents: cents, Currency: "EUR"}
 		}
-		add("debtor.upserted", ledger.Rows{Debtors: []ledger.Debtor{{Creditor: "acme", ID: id, Kind: ledger.Business, Country: "BE", Postcode: fmt.Sprint(1000 + i%9000), CreatedAt: issued, ObservedAt: issued}},
-			Reach: []ledger.Reach{{Creditor: "acme", Debtor: id, Reachable: true, Consent: true, ObservedAt: issued}}})
+		add("debtor.upserted", ledger.Rows{
+			Debtors: []ledger.Debtor{{Creditor: "acme", ID: id, Kind: ledger.Business, Country: "BE", Postcode: fmt.Sprint(1000 + i%9000), CreatedAt: issued, ObservedAt: issued}},
+			Reach:   []ledger.Reach{{Creditor: "acme", Debtor: id, Reachable: true, Consent: true, ObservedAt: issued}},
+		})
 		rows := ledger.Rows{Invoices: []ledger.Invoice{invoice("a", int64(1000+i)), invoice("b", 5000)}}
 		rows.Payments = []ledger.Payment{{Creditor: "acme", ID: "p" + id, Invoice: "b" + id, Debtor: id, PaidAt: morning.AddDate(0, 0, -15), Cents: 5000}}
 		if i%2 == 0 {

@@ -397,6 +397,8 @@ func (c *console) fault(ctx context.Context, v *visit, err error) {
 	var field *engine.FieldError
 	var fields engine.FieldErrors
 	switch {
+	case ctx.Err() != nil:
+		return // nobody waits for the answer any more
 	case errors.Is(err, errAgain):
 		http.Redirect(v.w, v.r, "/console/sign-in", http.StatusSeeOther)
 		return
