@@ -53,7 +53,7 @@ func (l *Lives) Append(rec arrow.RecordBatch) error {
 	day, ok3 := column("day").(*array.Date32)
 	days, ok4 := column("days").(*array.Int32)
 	ending, ok5 := column("ending").(*array.Int32)
-	if !(ok1 && ok2 && ok3 && ok4 && ok5) {
+	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 {
 		return errors.New("person-periods: columns of other types than creditor_id, invoice_id, day, days and ending have")
 	}
 	for i := range one.Len() {

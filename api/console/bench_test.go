@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ func BenchmarkPages(b *testing.B) {
 			return ledger.Invoice{Creditor: "acme", ID: name + id, Debtor: id, ObservedAt: issued, IssuedAt: issued, DueOn: due, Cents: cents, Currency: "EUR"}
 		}
 		add("debtor.upserted", ledger.Rows{
-			Debtors: []ledger.Debtor{{Creditor: "acme", ID: id, Kind: ledger.Business, Country: "BE", Postcode: fmt.Sprint(1000 + i%9000), CreatedAt: issued, ObservedAt: issued}},
+			Debtors: []ledger.Debtor{{Creditor: "acme", ID: id, Kind: ledger.Business, Country: "BE", Postcode: strconv.Itoa(1000 + i%9000), CreatedAt: issued, ObservedAt: issued}},
 			Reach:   []ledger.Reach{{Creditor: "acme", Debtor: id, Reachable: true, Consent: true, ObservedAt: issued}},
 		})
 		rows := ledger.Rows{Invoices: []ledger.Invoice{invoice("a", int64(1000+i)), invoice("b", 5000)}}

@@ -94,7 +94,7 @@ func passes(s *models.Score, gate float64) error {
 			errs = append(errs, fmt.Errorf("calibration error at %d days is %.4f, above %v", m.Days, m.Calibration, gate))
 		}
 		if m.Brier >= m.KaplanMeier {
-			errs = append(errs, fmt.Errorf("Brier score at %d days is %.4f, not below the %.4f of Kaplan-Meier", m.Days, m.Brier, m.KaplanMeier))
+			errs = append(errs, fmt.Errorf("a Brier score at %d days is %.4f, not below the %.4f of Kaplan-Meier", m.Days, m.Brier, m.KaplanMeier))
 		}
 	}
 	return errors.Join(errs...)

@@ -55,7 +55,7 @@ func modelID(ts *testscript.TestScript, _ bool, args []string) {
 // await waits until a server is ready.
 func await(ts *testscript.TestScript, _ bool, args []string) {
 	for range 600 {
-		resp, err := http.Get("http://" + args[0] + "/readyz") //nolint:noctx // a script has none
+		resp, err := http.Get("http://" + args[0] + "/readyz")
 		if err == nil {
 			ts.Check(resp.Body.Close())
 			if resp.StatusCode == http.StatusOK {
