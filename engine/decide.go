@@ -151,13 +151,12 @@ func decide(s *scratch, q *question) verdict {
 	return v
 }
 
-// baseline computes what happens if nobody does anything more.
+// baseline computes what happens if nobody does anything.
 func (s *scratch) baseline(q *question, v *verdict) {
 	f, h := &s.f, &s.habit
 	p := f.period(h, &claim{f.oldestID, v.money / int64(max(len(f.claims), 1)), f.oldest, f.issued})
 	m := q.learned.model
 	m.Hazard.UnpaidTo(s.surv[:], p, &h.runs, f.today, m.Leave)
-	s.pending(m.Response)
 	// tail[τ]: the share of the horizon that is saved when the money comes on
 	// day τ instead, counting only days past due.
 	s.tail[rewardHorizon], s.tail[rewardHorizon+1] = 0, 0
@@ -178,30 +177,6 @@ func (s *scratch) baseline(q *question, v *verdict) {
 	v.base = 1 - sum/rewardHorizon
 	value := &q.creditor.Value
 	v.euro = float64(v.money) / 100 * (value.LossRate + value.CapitalRate*rewardHorizon/365)
-}
-
-// pending lowers s.surv by what the contacts on their way may still bring: the
-// last one on each channel.
-func (s *scratch) pending(r *response.Model) {
-	f := &s.f
-	tired := max(fatigue(f.recent, f.lastAny)-1, 0) // before the last contact
-	for c, at := range f.last {
-		if at == 0 || at < f.lastPaid {
-			continue
-		}
-		since := int(f.today - ledger.DayOf(time.Unix(at, 0), f.loc))
-		if since >= response.Lags {
-			continue
-		}
-		rate := math.Exp(min(s.habit.rate[c]+r.Coef[response.CovFatigue]*tired, 2))
-		added := 0.0
-		for t := range s.surv {
-			if since+t < response.Lags {
-				added += rate * r.Lag[c*response.Lags+since+t]
-			}
-			s.surv[t] *= math.Exp(-added)
-		}
-	}
 }
 
 // enumerate fills s.slots with the hours of the horizon and the channels each

@@ -44,7 +44,6 @@ type facts struct {
 	step                  int                    // contacts since the oldest claim fell due
 	last                  [ledger.Channels]int64 // unix seconds of the last contact; 0 none
 	lastAny               int64
-	lastPaid              int64
 	lastChannel           ledger.Channel
 	lastTone              ledger.Tone
 	recent                []int64    // when contacts of the last 35 days were sent, oldest first
@@ -88,12 +87,6 @@ func (f *facts) fill(a *account, at int64, zone func(string) *time.Location, fal
 	f.fillClaims(a)
 	f.fillReach(a)
 	f.fillContacts(a)
-	for i := range a.payments {
-		if p := &a.payments[i]; p.at <= at {
-			f.lastPaid = p.at
-		}
-	}
-	f.paidUp = a.paidUp(at)
 	for i := range a.ratings {
 		if r := &a.ratings[i]; r.ObservedAt.Unix() <= at {
 			if f.rating != 0 {

@@ -212,6 +212,15 @@ func (s *scratch) window(sendAt time.Time, c ledger.Channel) *Window {
 	return &Window{From: sendAt, To: to}
 }
 
+// A plan brings the money late: it is offered to those whom so many reminders
+// within so many days past due did not move, and who will hardly pay unasked
+// within a week.
+const (
+	planSteps = 8
+	planDays  = 60
+	planAlone = 0.15
+)
+
 // offer proposes a payment plan where patience serves better than pressure,
 // and a call by a person where that is what is left.
 func (s *scratch) offer(q *question, v *verdict, c *candidate) *string {
@@ -220,7 +229,7 @@ func (s *scratch) offer(q *question, v *verdict, c *candidate) *string {
 	switch {
 	case v.thanks:
 		offer = OfferThanks
-	case f.step >= 3 && f.dpd > 21 && v.alone < 0.25:
+	case f.step >= planSteps && f.dpd > planDays && v.alone < planAlone:
 		offer = OfferPlan
 	case c.channel == ledger.Phone && (f.step >= 2 || q.creditor.ApprovalAbove > 0 && float64(v.money)/100 > q.creditor.ApprovalAbove):
 		offer = OfferCall

@@ -176,13 +176,7 @@ func hazardPrior() (mean, precision []float64) {
 	mean[colLift], precision[colLift] = 0.9, 20
 	for k := range 3 {
 		j := colHistory + k*historyColumns
-		mean[j+histNatural], precision[j+histNatural] = 0.6, 8
-		// Who paid before the due date will again; who paid only once asked will
-		// not pay unasked.
-		mean[j+histBefore] = 1
-		if k > 0 {
-			mean[j+histReminded] = -1.5
-		}
+		mean[j+histNatural], precision[j+histNatural] = 0.5, 8
 	}
 	return mean, precision
 }
