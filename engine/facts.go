@@ -87,6 +87,7 @@ func (f *facts) fill(a *account, at int64, zone func(string) *time.Location, fal
 	f.fillClaims(a)
 	f.fillReach(a)
 	f.fillContacts(a)
+	f.paidUp = a.paidUp(at)
 	for i := range a.ratings {
 		if r := &a.ratings[i]; r.ObservedAt.Unix() <= at {
 			if f.rating != 0 {
