@@ -394,7 +394,7 @@ func TestOpenPages(t *testing.T) {
 			t.Errorf("/docs lacks %q", want)
 		}
 	}
-	for _, outside := range []string{"src=", "http://", "https://", "@import"} {
+	for _, outside := range []string{"src=", `href="http`, `href="//`, "url(", "@import"} {
 		if bytes.Contains(docs.body, []byte(outside)) {
 			t.Errorf("/docs holds %q", outside)
 		}

@@ -100,7 +100,7 @@ func (p *identities) token() string {
 // that person may do, is kept here.
 func TestSignInByProvider(t *testing.T) {
 	p := newIdentities(t)
-	cfg := Config{OIDC: OIDC{Issuer: p.URL, Client: "console", Secret: "s", Redirect: "http://placeholder/console/oidc/callback"}}
+	cfg := Config{OIDC: OIDC{Issuer: p.URL, Client: "console", Secret: "s", Redirect: "http://unused.example/console/oidc/callback"}}
 	if err := cfg.OIDC.Validate(); err != nil {
 		t.Fatal(err)
 	}
