@@ -217,16 +217,13 @@ func FitAFT(d *Data, opt AFTOptions) (*AFT, error) {
 	if opt.Dist != Exponential {
 		a.Names = append(a.Names, "Log(scale)")
 	}
-	none := *d
-	none.Columns, none.Names = nil, nil
-	m, centre, _ := newAFTModel(&none, opt.Dist)
+	m, centre, mean := newAFTModel(d.withoutColumns(), opt.Dist)
 	null, err := maximise(m, m.q, newtonOptions{maxIter: opt.MaxIter, events: float64(a.Events), start: m.start(nil), names: []string{"(Intercept)", "Log(scale)"}})
 	if err != nil {
 		return nil, err
 	}
 	a.LogLikNull = null.logLik - centre.jacobian
 	fit := null
-	var mean []float64
 	if p > 0 {
 		m, centre, mean = newAFTModel(d, opt.Dist)
 		fit, err = maximise(m, m.q, newtonOptions{maxIter: opt.MaxIter, events: float64(a.Events), start: m.start(null.beta), names: a.Names})
@@ -238,6 +235,34 @@ func FitAFT(d *Data, opt AFTOptions) (*AFT, error) {
 	a.Iterations, a.Converged, a.Warnings = fit.iterations, fit.converged, fit.warnings
 	m.finish(a, fit, centre.log, mean)
 	return a, nil
+}
+
+// withoutColumns returns d without its columns. Rows that then say the same are
+// one row, of the weight of all.
+func (d *Data) withoutColumns() *Data {
+	none := *d
+	none.Columns, none.Names = nil, nil
+	if d.Upper != nil || d.Offset != nil {
+		return &none
+	}
+	none.Time, none.Event, none.Weight = nil, nil, nil
+	order := argsort(d.Time)
+	timeGroups(order, d.Time, func(lo, hi int) {
+		var weight [2]float64
+		for _, i := range order[lo:hi] {
+			k := 0
+			if d.Event[i] != 0 {
+				k = 1
+			}
+			weight[k] += d.weight(int(i))
+		}
+		for k, w := range weight {
+			if w > 0 {
+				none.Time, none.Event, none.Weight = append(none.Time, d.Time[order[lo]]), append(none.Event, uint8(k)), append(none.Weight, w)
+			}
+		}
+	})
+	return &none
 }
 
 // kindOf says what is known of row i.

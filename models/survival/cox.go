@@ -138,11 +138,11 @@ type coxModel struct {
 	sub            *subdistribution // nil unless Fine-Gray
 }
 
-// run is a number of consecutive rows of one position, all events or none,
-// which end at row end. It does not cross a block.
+// run is a number of consecutive rows of one position that were entered at
+// another, all events or none, which end at row end. It does not cross a block.
 type run struct {
-	end, position int32
-	event         bool
+	end, position, entry int32
+	event                bool
 }
 
 type coxLane struct {
@@ -150,7 +150,8 @@ type coxLane struct {
 	head, headD   []float64 // sums of the position shared with the lane before
 	headLo        []float64
 	risk, riskD   float64   // the same of r alone
-	entered       []float64 // positions × (p+1): r and r·x of rows entered there; nil where that is too much
+	entered       []float64 // positions × (p+1): r·x and r of rows entered there; nil where that is too much
+	sum           []float64 // r·x of a run
 	v             []float64 // weights in the information of a block of rows
 	ll            float64
 	block, weight []float64 // a block of positions
@@ -238,7 +239,7 @@ func newCoxModel(d *Data, cause uint8, ties Ties, competing bool) (*coxModel, er
 		s.head, s.headD, s.headLo = make([]float64, p), make([]float64, p), make([]float64, p)
 		s.v, s.weight, s.block = make([]float64, blockRows), make([]float64, blockRows), make([]float64, blockRows*p)
 		if m.byLo != nil && lanes*k*(p+1) <= enteredCells {
-			s.entered = make([]float64, k*(p+1))
+			s.entered, s.sum = make([]float64, k*(p+1)), make([]float64, p)
 		}
 	}
 	if ties == Exact {
@@ -286,8 +287,8 @@ func (m *coxModel) findRuns() {
 		for lo := m.cut[lane]; lo < end; lo += blockRows {
 			hi := min(lo+blockRows, end)
 			for i := lo; i < hi; {
-				r := run{position: m.hi[i], event: m.event[i]}
-				for i++; i < hi && m.hi[i] == r.position && m.event[i] == r.event; i++ {
+				r := run{position: m.hi[i], entry: m.lo[i], event: m.event[i]}
+				for i++; i < hi && m.hi[i] == r.position && m.lo[i] == r.entry && m.event[i] == r.event; i++ {
 				}
 				r.end = int32(i)
 				m.runs[lane] = append(m.runs[lane], r)
@@ -490,16 +491,21 @@ func (m *coxModel) sumLane(lane int, beta []float64) {
 			if own {
 				to = of[g*p : g*p+p]
 			}
-			*risk += sumOf(m.r[first:end])
-			addXtV(to, m.x[first*p:end*p], m.r[first:end])
-			first = end
-		}
-		if s.entered != nil {
-			for i := lo; i < hi; i++ {
-				to := s.entered[int(m.lo[i])*(p+1):][:p+1]
-				addXtV(to[:p], m.x[i*p:i*p+p], m.r[i:i+1])
-				to[p] += m.r[i]
+			sum := sumOf(m.r[first:end])
+			*risk += sum
+			if s.entered == nil {
+				addXtV(to, m.x[first*p:end*p], m.r[first:end])
+			} else {
+				clear(s.sum)
+				addXtV(s.sum, m.x[first*p:end*p], m.r[first:end])
+				out := s.entered[int(runs[0].entry)*(p+1):][:p+1]
+				for j, v := range s.sum {
+					to[j] += v
+					out[j] += v
+				}
+				out[p] += sum
 			}
+			first = end
 		}
 	}
 }

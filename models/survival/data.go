@@ -98,16 +98,41 @@ func (d *Data) check() error {
 // checkColumns returns an error for the first value that is not finite, and for
 // a column that is the same everywhere.
 func (d *Data) checkColumns() error {
-	for j, c := range d.Columns {
-		name := []string{columnName(d.Names, j)}
+	bad := make([]error, len(d.Columns))
+	eachLane(func(lane int) {
+		for j := lane; j < len(d.Columns); j += lanes {
+			bad[j] = d.checkColumn(j)
+		}
+	})
+	for _, err := range bad {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Data) checkColumn(j int) error {
+	c, name := d.Columns[j], []string{columnName(d.Names, j)}
+	lo, hi, sum := c[0], c[0], 0.0
+	for _, v := range c {
+		if v < lo {
+			lo = v
+		}
+		if v > hi {
+			hi = v
+		}
+		sum += v * 0 // NaN where v is not finite
+	}
+	if sum != 0 {
 		for i, v := range c {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
 				return &ColumnError{Columns: name, Row: i, Err: ErrNotFinite}
 			}
 		}
-		if isConstant(slices.Min(c), slices.Max(c)) {
-			return &ColumnError{Columns: name, Row: -1, Err: ErrConstant}
-		}
+	}
+	if isConstant(lo, hi) {
+		return &ColumnError{Columns: name, Row: -1, Err: ErrConstant}
 	}
 	return nil
 }
@@ -300,6 +325,7 @@ func newRiskSets(d *Data, cause uint8, competing bool) (*riskSets, error) {
 	n := len(order)
 	r.hi, r.lo = make([]int32, 0, n), make([]int32, 0, n)
 	r.order = make([]int32, 0, n)
+	var keys []uint64
 	for s := range r.label {
 		rows := order[bounds[s]:bounds[s+1]]
 		empty := int32(len(r.time))
@@ -322,7 +348,8 @@ func newRiskSets(d *Data, cause uint8, competing bool) (*riskSets, error) {
 				r.total += int(dead)
 			}
 			hi := int32(len(r.time) - 1)
-			// Events first, so that runs of rows are all events or none.
+			// Events first, then by entry, so that rows of equal positions lie
+			// together and are summed as one.
 			use := func(row int32) {
 				lo := empty
 				if r.entry != nil {
@@ -335,18 +362,22 @@ func newRiskSets(d *Data, cause uint8, competing bool) (*riskSets, error) {
 					r.lo = append(r.lo, lo)
 				}
 			}
+			begin := len(r.order)
 			if dead > 0 {
 				for _, row := range rows[k:e] {
 					if d.Event[row] == cause {
 						use(row)
 					}
 				}
+				keys = r.sortByLo(begin, keys)
 			}
+			begin = len(r.order)
 			for _, row := range rows[k:e] {
 				if d.Event[row] != cause {
 					use(row)
 				}
 			}
+			keys = r.sortByLo(begin, keys)
 			k = e
 		}
 	}
@@ -371,23 +402,46 @@ func newRiskSets(d *Data, cause uint8, competing bool) (*riskSets, error) {
 	return r, nil
 }
 
+// sortByLo orders the rows in use from begin on by lo, then as they were. keys
+// is scratch, which it returns.
+func (r *riskSets) sortByLo(begin int, keys []uint64) []uint64 {
+	if r.entry == nil {
+		return keys
+	}
+	keys = keys[:0]
+	for k, l := range r.lo[begin:] {
+		keys = append(keys, uint64(l)<<32|uint64(r.order[begin+k]))
+	}
+	slices.Sort(keys)
+	for k, key := range keys {
+		r.lo[begin+k], r.order[begin+k] = int32(key>>32), int32(uint32(key))
+	}
+	return keys
+}
+
 // byStratum orders rows by the labels of their strata, ascending, keeping the
 // order within each. Stratum s holds out[bounds[s]:bounds[s+1]].
 func byStratum(order []int32, stratum []int) (out []int32, bounds, label []int) {
-	index := map[int]int{}
+	index, n := denseLabels(stratum)
+	seen := make([]bool, n)
 	for _, i := range order {
-		index[stratum[i]] = 0
-	}
-	for l := range index {
-		label = append(label, l)
+		if k := index[i]; !seen[k] {
+			seen[k] = true
+			label = append(label, stratum[i])
+		}
 	}
 	slices.Sort(label)
-	for k, l := range label {
-		index[l] = k
+	// From the number of a label to its place among the sorted ones in use.
+	place := make([]int32, n)
+	for i, l := range stratum {
+		if k := index[i]; seen[k] {
+			at, _ := slices.BinarySearch(label, l)
+			place[k], seen[k] = int32(at), false
+		}
 	}
 	bounds = make([]int, len(label)+1)
 	for _, i := range order {
-		bounds[index[stratum[i]]+1]++
+		bounds[place[index[i]]+1]++
 	}
 	for k := range label {
 		bounds[k+1] += bounds[k]
@@ -395,7 +449,7 @@ func byStratum(order []int32, stratum []int) (out []int32, bounds, label []int) 
 	next := slices.Clone(bounds)
 	out = make([]int32, len(order))
 	for _, i := range order {
-		k := index[stratum[i]]
+		k := place[index[i]]
 		out[next[k]] = i
 		next[k]++
 	}

@@ -42,9 +42,9 @@ type CoxPath struct {
 }
 
 // FitCoxPath fits an elastic-net path with warm starts. Each λ begins with the
-// quadratic model of the one before; the information is only formed anew where
-// gradients, which are cheaper, stop closing in. Data and errors are as for
-// [FitCox].
+// quadratic model of the one before, corrected by what the gradients since have
+// shown; the information is only formed anew where gradients, which are cheaper,
+// stop closing in. Data and errors are as for [FitCox].
 //
 // See Simon et al. (2011), doi:10.18637/jss.v039.i05.
 func FitCoxPath(d *Data, opt PathOptions) (*CoxPath, error) {
@@ -115,6 +115,7 @@ func (m *coxModel) path(opt PathOptions) (*CoxPath, error) {
 	}
 	next, slope := make([]float64, p), make([]float64, p)
 	model := make([]float64, p*p)
+	moved, before := make([]float64, p), make([]float64, p)
 	ll := null
 	// What the first model of the last λ missed, and the square of its step:
 	// the miss is of second order, so the next one is foreseen from it.
@@ -164,10 +165,18 @@ func (m *coxModel) path(opt PathOptions) (*CoxPath, error) {
 				v = m.value(next)
 			}
 			ll = v
+			copy(before, grad)
+			for j := range p {
+				moved[j] = next[j] - beta[j]
+			}
 			copy(beta, next)
 			clear(grad)
 			m.gradient(grad)
 			smooth()
+			for j := range p {
+				before[j] -= grad[j]
+			}
+			secant(info, moved, before, p)
 			last := violation
 			violation = kkt(slope, beta, l1)
 			if violation > tol && violation > last/20 {
@@ -197,6 +206,29 @@ func (m *coxModel) path(opt PathOptions) (*CoxPath, error) {
 		out.KKT = append(out.KKT, violation/n)
 	}
 	return out, nil
+}
+
+// secant changes the information a, of which the upper triangle is there, so
+// that it says what gradients have shown: a step s changes them by −y.
+//
+// See Nocedal and Wright (2006), doi:10.1007/978-0-387-40065-5, section 6.1.
+func secant(a, s, y []float64, p int) {
+	as, sas, sy := make([]float64, p), 0.0, 0.0
+	for i := range p {
+		for j := range p {
+			as[i] += a[min(i, j)*p+max(i, j)] * s[j]
+		}
+		sas += as[i] * s[i]
+		sy += s[i] * y[i]
+	}
+	if !(sas > 0) || !(sy > 0) {
+		return
+	}
+	for i := range p {
+		for j := i; j < p; j++ {
+			a[i*p+j] += y[i]*y[j]/sy - as[i]*as[j]/sas
+		}
+	}
 }
 
 // squareDistance returns |a − b|².
