@@ -60,7 +60,7 @@ func open(tb testing.TB, path string, opts ...option) *server {
 func openAt(tb testing.TB, path string, now func() time.Time, opts ...option) *server {
 	tb.Helper()
 	log := slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
-	st, err := store.Open(tb.Context(), path, store.Options{Now: now, Log: log, Threads: 2})
+	st, err := store.Open(tb.Context(), path, store.Options{Now: now, Log: log, Threads: 1})
 	if err != nil {
 		tb.Fatal(err)
 	}

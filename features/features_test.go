@@ -12,7 +12,7 @@ import (
 // warehouse opens an empty store in a file.
 func warehouse(tb testing.TB) *store.Store {
 	tb.Helper()
-	db, err := store.Open(tb.Context(), tb.TempDir()+"/test.db", store.Options{Now: time.Now, Log: slog.New(slog.DiscardHandler), Threads: 2})
+	db, err := store.Open(tb.Context(), tb.TempDir()+"/test.db", store.Options{Now: time.Now, Log: slog.New(slog.DiscardHandler), Threads: 1})
 	if err != nil {
 		tb.Fatal(err)
 	}

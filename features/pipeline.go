@@ -30,7 +30,7 @@ var (
 	}
 	crowdSteps  = append(slices.Clone(history[:slices.Index(history, "natural")]), "crowd")
 	vectorSteps = append(slices.Clone(history), "payday", "hours", "response", "context", "crowd", "pool",
-		"sky", "weather_response", "forecast", "sector", "holiday")
+		"place", "sky", "sky_day", "weather_response", "forecast", "sector", "holiday")
 	pastSteps   = append(slices.Clone(history), "past")
 	hazardSteps = append(slices.Clone(pastSteps), "stretch")
 )

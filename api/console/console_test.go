@@ -45,7 +45,7 @@ func newDesk(tb testing.TB, cfg Config) *desk {
 	clock := func() time.Time { return d.now }
 	log := slog.New(slog.NewTextHandler(tb.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
 	var err error
-	if d.store, err = store.Open(tb.Context(), filepath.Join(tb.TempDir(), "w.duckdb"), store.Options{Now: clock, Log: log, Threads: 2}); err != nil {
+	if d.store, err = store.Open(tb.Context(), filepath.Join(tb.TempDir(), "w.duckdb"), store.Options{Now: clock, Log: log, Threads: 1}); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = d.store.Close() })

@@ -24,7 +24,7 @@ func clock() time.Time { return time.Date(2026, 3, 4, 6, 0, 0, 0, time.UTC) }
 func fresh(tb testing.TB) *store.Store {
 	tb.Helper()
 	s, err := store.Open(context.Background(), filepath.Join(tb.TempDir(), "w.duckdb"),
-		store.Options{Now: clock, Log: slog.New(slog.DiscardHandler), Threads: 2})
+		store.Options{Now: clock, Log: slog.New(slog.DiscardHandler), Threads: 1})
 	if err != nil {
 		tb.Fatal(err)
 	}

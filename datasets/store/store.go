@@ -34,7 +34,7 @@ var (
 type Options struct {
 	Now         func() time.Time // the clock of the migration log, the keys and the audit log
 	Log         *slog.Logger
-	Threads     int    // of DuckDB; 0: all processors
+	Threads     int    // of DuckDB; 0: one while the warehouse is small, then all processors
 	MemoryLimit string // of DuckDB, such as "2GB"; empty: DuckDB's own, 80 % of memory
 }
 
@@ -65,10 +65,6 @@ type Store struct {
 // empty path keeps everything in memory. It returns ErrLocked while another
 // process has the file open and ErrNewer for a file of a newer version.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
-	threads := o.Threads
-	if threads == 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
 	connector, err := duckdb.NewConnector(path, func(execer driver.ExecerContext) error {
 		_, err := execer.ExecContext(context.Background(), "SET TimeZone = 'UTC'", nil)
 		return err
@@ -83,7 +79,7 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		path: path, now: o.Now, log: o.Log, connector: connector, db: sql.OpenDB(connector),
 		queue: make(chan *request, queueLength), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
-	if err := s.start(ctx, threads, o.MemoryLimit); err != nil {
+	if err := s.start(ctx, o.Threads, o.MemoryLimit); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), s.db.Close(), connector.Close())
 	}
 	return s, nil
@@ -91,8 +87,9 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 
 // start configures the database, migrates it and starts the writer.
 func (s *Store) start(ctx context.Context, threads int, memory string) error {
+	grows := threads == 0
 	settings := []string{
-		fmt.Sprintf("SET GLOBAL threads = %d", threads),
+		fmt.Sprintf("SET GLOBAL threads = %d", max(threads, 1)),
 		"SET GLOBAL autoinstall_known_extensions = false",
 		"SET GLOBAL preserve_insertion_order = false", // who needs an order asks for it
 		"SET GLOBAL checkpoint_threshold = '" + checkpointAt + "'",
@@ -111,6 +108,10 @@ func (s *Store) start(ctx context.Context, threads int, memory string) error {
 	w, err := newWriter(ctx, s)
 	if err != nil {
 		return err
+	}
+	w.grows = grows && runtime.GOMAXPROCS(0) > 1
+	if err := w.grow(ctx); err != nil {
+		return errors.Join(err, w.conn.Close())
 	}
 	go w.run(context.WithoutCancel(ctx))
 	return nil

@@ -2,9 +2,11 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -103,5 +105,44 @@ func BenchmarkAppend(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A small warehouse is served by one thread of DuckDB, a large one by all.
+func TestThreads(t *testing.T) {
+	if runtime.GOMAXPROCS(0) == 1 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	}
+	opt := testOptions()
+	opt.Threads = 0
+	s, err := Open(t.Context(), "", opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	threads := func() (n int) {
+		t.Helper()
+		if err := s.DB().QueryRowContext(t.Context(), "SELECT current_setting('threads')").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if got := threads(); got != 1 {
+		t.Errorf("an empty warehouse has %d threads", got)
+	}
+	err = s.Bulk(t.Context(), func(b *Bulk) error {
+		_, err := b.tx.ExecContext(t.Context(), `INSERT INTO weather (region, hour, known_at, observed)
+			SELECT 'BE', make_timestamptz(i * 3600000000), make_timestamptz(0), true FROM range($1) t(i)`, manyRows)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Once the next write is answered, what the one before led to is done.
+	if err := s.Write(t.Context(), func(*sql.Tx) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := threads(), runtime.GOMAXPROCS(0); got != want {
+		t.Errorf("a large warehouse has %d threads, want %d", got, want)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
+	"slices"
 
 	"rappel/datasets/ledger"
 )
@@ -107,6 +109,31 @@ type writer struct {
 	mode     mode // of the transaction
 	appender [2]appenders
 	arrival  int64 // of the last accepted event
+	grows    bool  // DuckDB runs on one thread until the warehouse is large
+	sized    int64 // arrival when its size was last looked at
+}
+
+// manyRows is from which size on DuckDB is given all processors. The statements
+// over a smaller warehouse last milliseconds, and two threads that hand each
+// other their parts took half as much time again as one.
+const manyRows = 2_000_000
+
+// grow gives DuckDB all processors once the warehouse holds many rows.
+func (w *writer) grow(ctx context.Context) error {
+	if !w.grows {
+		return nil
+	}
+	w.sized = w.arrival
+	var rows int64
+	if err := w.conn.QueryRowContext(ctx, "SELECT coalesce(sum(estimated_size), 0)::BIGINT FROM duckdb_tables()").Scan(&rows); err != nil {
+		return fmt.Errorf("size: %w", err)
+	}
+	if rows < manyRows {
+		return nil
+	}
+	w.grows = false
+	_, err := w.conn.ExecContext(ctx, fmt.Sprintf("SET GLOBAL threads = %d", runtime.GOMAXPROCS(0)))
+	return err
 }
 
 // mode says how rows go into tables.
@@ -201,6 +228,11 @@ func (w *writer) round(ctx context.Context, group []*request) {
 			r.receipt = Receipt{}
 		}
 		close(r.done)
+	}
+	if w.arrival-w.sized >= roundEvents || slices.ContainsFunc(group, func(r *request) bool { return r.bulk != nil }) {
+		if err := w.grow(ctx); err != nil {
+			w.store.log.Warn("one thread is kept", slog.Any("error", err))
+		}
 	}
 }
 

@@ -79,6 +79,17 @@ CREATE OR REPLACE TEMP MACRO zeros(n) AS list_resize([]::FLOAT[], n, 0);
 -- two characters of the postcode. It is also the region of weather and signals.
 CREATE OR REPLACE TEMP MACRO profile_area(own, creditors, postcode) AS
     coalesce(nullif(own, ''), creditors, '') || left(postcode, 2);
+-- The weather of an hour, or of several, packed into one number that adds up: how
+-- many hours, of those the wet ones, and minutes of sun.
+CREATE OR REPLACE TEMP MACRO packed_sky(sun, wet) AS 1 + wet * 262144 + sun * 68719476736;
+CREATE OR REPLACE TEMP MACRO hours(sky) AS sky % 262144;
+CREATE OR REPLACE TEMP MACRO wets(sky) AS sky // 262144 % 262144;
+CREATE OR REPLACE TEMP MACRO suns(sky) AS sky // 68719476736;
+-- Sums of x by part of the day, and two such lists added up.
+CREATE OR REPLACE TEMP MACRO by_part(x, part) AS
+    [sum(CASE WHEN part = 0 THEN x ELSE 0 END), sum(CASE WHEN part = 1 THEN x ELSE 0 END),
+     sum(CASE WHEN part = 2 THEN x ELSE 0 END), sum(CASE WHEN part = 3 THEN x ELSE 0 END)]::BIGINT[];
+CREATE OR REPLACE TEMP MACRO added(a, b) AS [a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4]];
 -- What a debtor's hours show of the weather, by part of the day: the mean of x at
 -- hours with a sign, less its mean over hours when something lay unread, shrunk
 -- to 0 with the weight of ten signs.
