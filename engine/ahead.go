@@ -119,7 +119,7 @@ func (s *scratch) solve(q *question, v *verdict) {
 				if rates[c] == 0 || noon < s.earliest[c] || s.f.dpd+j < -preDueDays {
 					continue
 				}
-				p := s.believe(c, -math.Expm1(-rates[c]*tone*fresh[f]))
+				p := s.believe(c, 1-math.Exp(-rates[c]*tone*fresh[f]))
 				if x := costs[c] + annoy[f] + p*w.late[j]*s.delay[c] + (1-p)*after; x < best {
 					best = x
 				}

@@ -63,6 +63,8 @@ type scratch struct {
 	earliest [ledger.Channels]int64
 	capped   [ledger.Channels]string
 	habit    habit
+	text     []byte // of an explanation
+	order    []int  // of candidates by value
 	work     *bandit.Workspace
 }
 
@@ -212,6 +214,12 @@ func (s *scratch) enumerate(q *question, v *verdict) int {
 		start := d.In(f.loc)
 		regular := (d+1).In(f.loc).Unix()-start.Unix() == 86400
 		wd := (int(d.Weekday()) + 6) % 7
+		var rest uint8 // bit per channel: a quiet day
+		for c := range ledger.Channel(ledger.Channels) {
+			if q.pack.quietDay(c, wd, holiday) {
+				rest |= 1 << c
+			}
+		}
 		for hour := firstHour; hour <= lastHour; hour++ {
 			at := start.Unix() + int64(hour)*3600
 			if !regular {
@@ -231,7 +239,7 @@ func (s *scratch) enumerate(q *question, v *verdict) int {
 			for c := range ledger.Channel(ledger.Channels) {
 				switch {
 				case open&(1<<c) == 0:
-				case q.pack.QuietHour(c, d, hour, holiday):
+				case rest&(1<<c) != 0 || q.pack.quiet[c][hour] != 0:
 					quiet = true
 				case at < s.earliest[c]:
 					capped = true
@@ -338,10 +346,10 @@ func (s *scratch) candidates(q *question, v *verdict) {
 	s.score(q, v)
 }
 
-// everyHour are the hours of a week.
-var everyHour = func() (how [timing.Hours]int32) {
+// dayHours are the hours of the week at which a slot may start.
+var dayHours = func() (how [7 * (lastHour - firstHour + 1)]int32) {
 	for i := range how {
-		how[i] = int32(i)
+		how[i] = int32(i/(len(how)/7)*24 + firstHour + i%(len(how)/7))
 	}
 	return how
 }()
@@ -351,23 +359,22 @@ var everyHour = func() (how [timing.Hours]int32) {
 // against the average hour at which anything is sent. An hour is at most twice
 // as good as the average, so that one lucky hour does not decide all.
 func (s *scratch) noticing(c ledger.Channel, avail *[timing.Hours]float64, m *models.Model) {
-	seen := &s.noticed[c]
+	noticed, notice := &s.noticed[c], &s.notice[c]
 	if c == ledger.Letter { // post is read when it comes
-		for i := range seen {
-			seen[i], s.notice[c][i] = 1, 0
+		for _, how := range dayHours {
+			noticed[how], notice[how] = 1, 0
 		}
 		return
 	}
-	timing.NoticedWithin(seen[:], avail, m.Speeds[c], everyHour[:], withinHours[c])
+	var seen [len(dayHours)]float64
+	timing.NoticedWithin(seen[:], avail, m.Speeds[c], dayHours[:], withinHours[c])
 	mean := 0.0
-	for day := range 7 {
-		for hour := firstHour; hour <= lastHour; hour++ {
-			mean += seen[day*24+hour]
-		}
+	for _, p := range seen {
+		mean += p
 	}
-	mean = max(mean/(7*(lastHour-firstHour+1)), 1e-9)
-	for i, p := range seen {
-		s.notice[c][i] = math.Log(min(max(p/mean, 0.05), 2))
+	mean = max(mean/float64(len(seen)), 1e-9)
+	for i, how := range dayHours {
+		noticed[how], notice[how] = seen[i], math.Log(min(max(seen[i]/mean, 0.05), 2))
 	}
 }
 

@@ -14,6 +14,13 @@ import (
 
 var upper = [ledger.Channels]string{"EMAIL", "SMS", "WHATSAPP", "LETTER", "PHONE"}
 
+// Codes of reasons about a channel, and about a tone.
+var (
+	answersCode  = [ledger.Channels]string{"ANSWERS_EMAIL", "ANSWERS_SMS", "ANSWERS_WHATSAPP", "ANSWERS_LETTER", "ANSWERS_PHONE"}
+	expectedCode = [ledger.Channels]string{"EXPECTED_EMAIL", "EXPECTED_SMS", "EXPECTED_WHATSAPP", "EXPECTED_LETTER", "EXPECTED_PHONE"}
+	toneCode     = [ledger.Tones]string{"TONE_FRIENDLY", "TONE_NEUTRAL", "TONE_FORMAL"}
+)
+
 // tongue is a language of explanations.
 type tongue int
 
@@ -144,40 +151,69 @@ func (s *scratch) explain(v *verdict, t tongue) []Reason {
 		sooner = 0
 	}
 	h := &s.habit
-	reasons := make([]Reason, 0, 8)
-	add := func(code string, value float64, text string) {
-		if math.Abs(value) > 1e-9 {
-			reasons = append(reasons, Reason{code, value, text})
-		}
-	}
+	w := wording{tongue: t, text: s.text[:0], reasons: make([]Reason, 0, 10)}
 	subject := chosen
 	if chosen.wait {
 		subject = other
 	}
 	c := subject.channel
 	if chosen.wait {
-		add("PAYS_ALONE", a.channel-b.channel, say(t, "PAYS_ALONE", 100*v.alone))
-		add("LATER", a.later, say(t, "LATER"))
+		w.add("PAYS_ALONE", "PAYS_ALONE", a.channel-b.channel, 100*v.alone)
+		w.add("LATER", "LATER", a.later)
 	} else {
-		code, text := "ANSWERS_"+upper[c], say(t, "ANSWERS", channelWords[t][c], int(math.Round(h.answers[c])), int(math.Round(h.sends[c])))
 		if h.sends[c] < 2 {
-			code, text = "EXPECTED_"+upper[c], say(t, "EXPECTED", channelWords[t][c])
+			w.add(expectedCode[c], "EXPECTED", a.channel-b.channel-sooner, channelWords[t][c])
+		} else {
+			w.add(answersCode[c], "ANSWERS", a.channel-b.channel-sooner, channelWords[t][c], int(math.Round(h.answers[c])), int(math.Round(h.sends[c])))
 		}
-		add(code, a.channel-b.channel-sooner, text)
-		add("SOONER", sooner, say(t, "SOONER"))
-		add("LATER", a.later-b.later, say(t, "LATER"))
+		w.add("SOONER", "SOONER", sooner)
+		w.add("LATER", "LATER", a.later-b.later)
 	}
-	add(daypart(subject.hour), a.hour-b.hour, say(t, "OPENS", subject.hour, subject.hour+2))
-	add("WEATHER", a.weather-b.weather, say(t, "WEATHER"))
-	add("TONE_"+strings.ToUpper(subject.tone.String()), a.tone-b.tone, say(t, "TONE", toneWords[t][subject.tone]))
-	add("PRE_DUE", a.early-b.early, say(t, "PRE_DUE"))
-	add("RESTRAINT", a.pressure-b.pressure, say(t, "RESTRAINT", s.f.contacts7))
-	add("COST", a.cost-b.cost, say(t, "COST", subject.cost))
+	w.add(daypart(subject.hour), "OPENS", a.hour-b.hour, subject.hour, subject.hour+2)
+	w.add("WEATHER", "WEATHER", a.weather-b.weather)
+	w.add(toneCode[subject.tone], "TONE", a.tone-b.tone, toneWords[t][subject.tone])
+	w.add("PRE_DUE", "PRE_DUE", a.early-b.early)
+	w.add("RESTRAINT", "RESTRAINT", a.pressure-b.pressure, s.f.contacts7)
+	w.add("COST", "COST", a.cost-b.cost, subject.cost)
+	reasons := w.done()
+	s.text = w.text
 	slices.SortStableFunc(reasons, func(x, y Reason) int { return cmp.Compare(y.Contribution, x.Contribution) })
 	if chosen.mean < other.mean {
 		reasons = append(reasons, Reason{"EXPLORES", 0, say(t, "EXPLORES")})
 	}
 	return reasons
+}
+
+// wording collects reasons. Their sentences are written one after the other and
+// become one string, of which each reason has its part.
+type wording struct {
+	tongue
+	text    []byte
+	ends    [10]int // where the sentence of each reason ends in text
+	reasons []Reason
+}
+
+// add words a reason, unless it makes no difference.
+func (w *wording) add(code, sentence string, value float64, args ...any) {
+	if math.Abs(value) <= 1e-9 {
+		return
+	}
+	if format := sentences[sentence][w.tongue]; len(args) == 0 {
+		w.text = append(w.text, format...)
+	} else {
+		w.text = fmt.Appendf(w.text, format, args...)
+	}
+	w.ends[len(w.reasons)] = len(w.text)
+	w.reasons = append(w.reasons, Reason{Code: code, Contribution: value})
+}
+
+func (w *wording) done() []Reason {
+	all, from := string(w.text), 0
+	for i := range w.reasons {
+		w.reasons[i].Text = all[from:w.ends[i]]
+		from = w.ends[i]
+	}
+	return w.reasons
 }
 
 func daypart(hour int) string {

@@ -211,14 +211,9 @@ func (r *Rule) covers(c ledger.Channel) bool {
 	return len(r.Channels) == 0 || slices.Contains(r.Channels, c.String())
 }
 
-// QuietHour tells whether a contact on c is forbidden in a local hour of a
-// local day. holiday says whether that day is a public one.
-func (p *Pack) QuietHour(c ledger.Channel, day ledger.Day, hour int, holiday bool) bool {
-	return p.quiet[c][hour] != 0 || p.quietDay(c, day, holiday)
-}
-
-func (p *Pack) quietDay(c ledger.Channel, day ledger.Day, holiday bool) bool {
-	wd := (int(day.Weekday()) + 6) % 7
+// quietDay tells whether no contact on c is allowed on a weekday, Monday 0.
+// holiday says whether it is a public one.
+func (p *Pack) quietDay(c ledger.Channel, wd int, holiday bool) bool {
 	return p.days[c]&(1<<wd) != 0 || holiday && p.holiday[c]
 }
 

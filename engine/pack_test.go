@@ -75,7 +75,8 @@ func TestQuietHoursOfThePacks(t *testing.T) {
 		{"open", ledger.Email, sunday, 8, true, false},
 		{"open", ledger.Email, monday, 20, false, true},
 	} {
-		if got := packs[c.pack].QuietHour(c.channel, day(c.day), c.hour, c.holiday); got != c.quiet {
+		p, weekday := packs[c.pack], (int(day(c.day).Weekday())+6)%7
+		if got := p.quiet[c.channel][c.hour] != 0 || p.quietDay(c.channel, weekday, c.holiday); got != c.quiet {
 			t.Errorf("%s: %v on %s at %d:00, holiday %v: quiet %v, want %v", c.pack, c.channel, c.day, c.hour, c.holiday, got, c.quiet)
 		}
 	}

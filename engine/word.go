@@ -95,11 +95,10 @@ func (s *scratch) word(q *question, v *verdict) *Decision {
 	for _, code := range v.blocked {
 		d.Constraints = append(d.Constraints, Constraint{code, say(t, code)})
 	}
-	tomorrow := (f.today + 1).In(f.loc).Add(6 * time.Hour)
 	if v.hold != "" {
 		d.Action, d.HoldReason = ActionHold, v.hold
 		d.Constraints = append(d.Constraints, Constraint{v.hold, say(t, v.hold)})
-		review := tomorrow
+		review := tomorrow(f)
 		if v.till > f.today {
 			review = v.till.In(f.loc).Add(6 * time.Hour)
 			if v.hold != HoldNothingDue {
@@ -139,7 +138,8 @@ func (s *scratch) word(q *question, v *verdict) *Decision {
 			return d
 		}
 		d.Action = ActionWait
-		d.ReviewAt, d.ExpiresAt = &tomorrow, tomorrow
+		review := tomorrow(f)
+		d.ReviewAt, d.ExpiresAt = &review, review
 		d.Expected.ValueEUR = c.mean
 		return d
 	}
@@ -168,6 +168,9 @@ func (s *scratch) word(q *question, v *verdict) *Decision {
 	}
 	return d
 }
+
+// tomorrow is when a debtor is looked at again.
+func tomorrow(f *facts) time.Time { return (f.today + 1).In(f.loc).Add(6 * time.Hour) }
 
 // scored tells whether the models valued the candidates.
 func (v *verdict) scored() bool { return v.byModel && len(v.cands) > 0 }
@@ -241,7 +244,7 @@ func (s *scratch) offer(q *question, v *verdict, c *candidate) *string {
 
 // alternatives lists the runners-up by value.
 func (s *scratch) alternatives(v *verdict, n int) []Alternative {
-	order := make([]int, 0, len(v.cands))
+	order := s.order[:0]
 	for i := range v.cands {
 		if i != v.chosen {
 			order = append(order, i)
@@ -256,13 +259,15 @@ func (s *scratch) alternatives(v *verdict, n int) []Alternative {
 		}
 		return 0
 	})
-	out := make([]Alternative, 0, min(n, len(order)))
-	for _, i := range order[:min(n, len(order))] {
+	s.order = order
+	n = min(n, len(order))
+	out, times := make([]Alternative, 0, n), make([]time.Time, n)
+	for k, i := range order[:n] {
 		c := &v.cands[i]
 		a := Alternative{Action: ActionWait, ValueEUR: c.mean, Propensity: c.prob}
 		if !c.wait {
-			at := time.Unix(c.at, 0).In(s.f.loc)
-			a.Action, a.Channel, a.Tone, a.SendAt = ActionContact, c.channel.String(), c.tone.String(), &at
+			times[k] = time.Unix(c.at, 0).In(s.f.loc)
+			a.Action, a.Channel, a.Tone, a.SendAt = ActionContact, c.channel.String(), c.tone.String(), &times[k]
 			for _, o := range c.slots {
 				if o.at == c.at {
 					a.Propensity = c.prob * o.prob
@@ -306,8 +311,9 @@ func rowOf(s *scratch, d *Decision, v *verdict, key string) (ledger.Decision, er
 			x := drawn{Wait: c.wait, Value: c.mean, Prob: c.prob}
 			if !c.wait {
 				x.Channel, x.Tone = c.channel.String(), c.tone.String()
-				for _, o := range c.slots {
-					x.Slots = append(x.Slots, drawnAt{o.at, o.prob})
+				x.Slots = make([]drawnAt, len(c.slots))
+				for k, o := range c.slots {
+					x.Slots[k] = drawnAt{o.at, o.prob}
 				}
 			}
 			log = append(log, x)
