@@ -60,6 +60,8 @@ type judged struct {
 	action  int
 	target  [2]float64          // probability of just this: of Model and Against
 	policy  [2][actions]float64 // of each action, all its slots together
+	untried [2]float64          // of what the log gave no chance
+	group   [groups]string      // by PolicyGroups
 	changed bool
 }
 
@@ -209,6 +211,7 @@ func (e *Engine) revisit(ctx context.Context, s *scratch, b *book, states [2]*le
 	if err != nil {
 		return false, err
 	}
+	before := chances(log)
 	entry := &logged{baseline: d.Baseline}
 	for k, l := range []*learned{was, states[0], states[1]} {
 		if l == nil {
@@ -232,13 +235,24 @@ func (e *Engine) revisit(ctx context.Context, s *scratch, b *book, states [2]*le
 				float64(f.contacts7), float64(f.contacts28), float64(f.step),
 			}
 			j.changed = !sameCandidates(v.cands, log)
+			j.groupBy(f)
 			continue
 		}
 		j.target[k-1] = v.spread(d, &j.policy[k-1])
+		j.untried[k-1] = v.untried(before)
+	}
+	if states[1] == nil { // against what was logged
+		j.target[1] = d.Propensity
+		for x, p := range before {
+			j.policy[1][x.action] += p
+		}
 	}
 	if k := models.Effects; len(d.Vector) == k+rewardHorizon {
 		entry.curve = d.Vector[k:]
 	}
+	b.mu.RLock()
+	j.group[groups-1] = b.accounts[d.Debtor].cohortOf()
+	b.mu.RUnlock()
 	j.reward, j.watched = e.outcome(b, entry, d, next, to.Unix())
 	return true, nil
 }
@@ -280,6 +294,48 @@ func sameCandidates(cands []candidate, log []drawn) bool {
 		return c.channel.String() == x.Channel && c.tone.String() == x.Tone &&
 			slices.EqualFunc(c.slots, x.Slots, func(o option, y drawnAt) bool { return o.at == y.At })
 	})
+}
+
+// exact is one option of a choice: an action and, of a contact, its moment.
+type exact struct {
+	action int
+	at     int64
+}
+
+// chances is the distribution that a decision was drawn from.
+func chances(log []drawn) map[exact]float64 {
+	out := map[exact]float64{}
+	for _, x := range log {
+		if x.Wait {
+			out[exact{}] += x.Prob
+			continue
+		}
+		c, _ := ledger.ParseChannel(x.Channel) // written by rowOf
+		t, _ := ledger.ParseTone(x.Tone)
+		for _, o := range x.Slots {
+			out[exact{actionOf(c, t), o.At}] += x.Prob * o.Prob
+		}
+	}
+	return out
+}
+
+// untried is the probability of what had no chance before.
+func (v *verdict) untried(before map[exact]float64) (p float64) {
+	for i := range v.cands {
+		c := &v.cands[i]
+		if c.wait {
+			if before[exact{}] == 0 {
+				p += c.prob
+			}
+			continue
+		}
+		for _, o := range c.slots {
+			if before[exact{actionOf(c.channel, c.tone), o.at}] == 0 {
+				p += c.prob * o.prob
+			}
+		}
+	}
+	return min(p, 1)
 }
 
 // spread stores the probability of every action in dst and returns that of
@@ -344,13 +400,18 @@ func (e *Engine) outcome(b *book, entry *logged, d *ledger.Decision, next, at in
 // columns turns the rows into logs.
 func (p *PolicyLog) columns() {
 	n := len(p.rows)
-	l := &ope.Log{Reward: make([]float64, n), Propensity: make([]float64, n), Target: make([]float64, n), Cluster: make([]int, n)}
+	l := &ope.Log{
+		Reward: make([]float64, n), Propensity: make([]float64, n), Target: make([]float64, n),
+		Cluster: make([]int, n), Untried: make([]float64, n),
+	}
 	c := &ope.Censoring{Time: make([]float64, n), Complete: make([]bool, n)}
-	against := make([]float64, n)
+	other := &ope.Log{Target: make([]float64, n), Untried: make([]float64, n)}
 	label := map[ledger.Key]int{}
 	for i := range p.rows {
 		j := &p.rows[i]
-		l.Reward[i], l.Propensity[i], l.Target[i], against[i] = j.reward.value, j.row.Propensity, j.target[0], j.target[1]
+		l.Reward[i], l.Propensity[i] = j.reward.value, j.row.Propensity
+		l.Target[i], l.Untried[i] = j.target[0], j.untried[0]
+		other.Target[i], other.Untried[i] = j.target[1], j.untried[1]
 		c.Time[i], c.Complete[i] = j.watched, j.reward.final
 		key := ledger.Key{Creditor: j.row.Creditor, Debtor: j.row.Debtor}
 		if _, ok := label[key]; !ok {
@@ -367,12 +428,8 @@ func (p *PolicyLog) columns() {
 	if p.Censored > 0 {
 		l.Censoring = c
 	}
-	if !p.against {
-		against = l.Propensity
-	}
-	other := *l
-	other.Target = against
-	p.Model, p.Against = l, &other
+	other.Reward, other.Propensity, other.Cluster, other.Censoring = l.Reward, l.Propensity, l.Cluster, l.Censoring
+	p.Model, p.Against = l, other
 }
 
 // FitRewards gives both logs the predictions of a reward model, for the doubly

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -123,8 +124,20 @@ func TestPolicyLog(t *testing.T) {
 			for _, q := range p.rows[i].policy[0] {
 				sum += q
 			}
-			if math.Abs(sum-1) > 1e-9 {
-				t.Errorf("row %d: the policy sums to %v", i, sum)
+			if math.Abs(sum-1) > 1e-9 || p.Model.Untried[i] != 0 {
+				t.Errorf("row %d: the policy sums to %v, of what was never tried to %v", i, sum, p.Model.Untried[i])
+			}
+			if g := p.rows[i].group; slices.Contains(g[:], "") != (g[1] == "consumer" && g[2] == "") {
+				t.Errorf("row %d is of %q", i, g) // consumers have no sector
+			}
+		}
+		pressure, err := p.Pressure(0.95)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range pressure {
+			if math.Abs(x.Model-x.Against) > 1e-9 {
+				t.Errorf("the same policy contacts %v and %v", x.Model, x.Against)
 			}
 		}
 		// With everything complete IPS is the plain mean, and nothing differs.
@@ -161,6 +174,20 @@ func TestPolicyLog(t *testing.T) {
 		}
 		if _, err := p.FitRewards(ope.DefaultRewardConfig()); err != nil {
 			t.Fatal(err)
+		}
+		pressure, err := p.Pressure(0.95)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decisions := map[string]int{}
+		for _, x := range pressure {
+			decisions[x.By] += x.Decisions
+			if d := x.Difference; math.Abs(d.Value-(x.Model-x.Against)) > 1e-12 || x.Debtors > 1 && !(d.Lo <= d.Value && d.Value <= d.Hi) {
+				t.Errorf("%+v", x)
+			}
+		}
+		if n := len(p.Model.Reward); decisions["kind"] != n || decisions["area"] != n || len(pressure) < 4 {
+			t.Errorf("contact pressure of %v decisions in %d groups, want of %d by kind and by area", decisions, len(pressure), n)
 		}
 		same := 0
 		for i, w := range p.Model.Ratios(nil) {

@@ -275,13 +275,22 @@ func (a *account) lastContact(at int64) *contact {
 	return nil
 }
 
+// areaOf is the country and the first two characters of the postcode; empty
+// where that is not known.
+func areaOf(p *ledger.Debtor) string {
+	if p.Postcode == "" {
+		return ""
+	}
+	return p.Country + " " + p.Postcode[:min(2, len(p.Postcode))]
+}
+
 func (t *tally) press(a *account, contacts int) {
 	p := a.profileAt(t.at)
 	groups := [][2]string{{"all", ""}}
 	if p != nil {
 		groups = append(groups, [2]string{"kind", string(p.Kind)})
-		if p.Postcode != "" {
-			groups = append(groups, [2]string{"area", p.Country + " " + p.Postcode[:min(2, len(p.Postcode))]})
+		if area := areaOf(p); area != "" {
+			groups = append(groups, [2]string{"area", area})
 		}
 	}
 	for _, g := range groups {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"rappel/datasets/ledger"
@@ -240,16 +241,14 @@ func (v *Evaluation) judge(log *PolicyLog, cfg ope.Config) error {
 	case err != nil:
 		return err
 	}
+	v.Estimator = log.Model.Headline(false)
 	gain := func(list []ope.Estimate) *Gain {
-		for _, name := range []string{ope.IPCWDR, ope.DR, ope.IPCWIPS, ope.SNIPS} {
-			for _, x := range list {
-				if x.Name == name {
-					v.Estimator, v.Better = name, x.ProbabilityUp
-					return &Gain{x.Value, x.SE, x.Lo, x.Hi}
-				}
-			}
+		i := slices.IndexFunc(list, func(x ope.Estimate) bool { return x.Name == v.Estimator })
+		if i < 0 {
+			return nil
 		}
-		return nil
+		v.Better = list[i].ProbabilityUp
+		return &Gain{list[i].Value, list[i].SE, list[i].Lo, list[i].Hi}
 	}
 	v.Value = gain(rep.Estimates)
 	if v.Difference = gain(rep.Differences); v.Difference == nil {

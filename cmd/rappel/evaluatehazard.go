@@ -16,10 +16,8 @@ import (
 // newEvaluateHazardCommand returns `rappel evaluate hazard`: how well invoices
 // are foretold that the fit has not seen.
 func newEvaluateHazardCommand() *cobra.Command {
-	var db, lake, from, to, cut string
 	var gate float64
-	var asJSON bool
-	o := engine.DefaultTrainOptions()
+	d := trainingData{o: engine.DefaultTrainOptions()}
 	c := &cobra.Command{
 		Use:   "hazard --db FILE --holdout-from DATE",
 		Short: "How well the pay hazard foretells invoices it was not fitted to",
@@ -35,33 +33,18 @@ most so much, and the Brier score below that of Kaplan-Meier, at every horizon.`
 		Example: "  rappel evaluate hazard --db rappel.duckdb --holdout-from 2026-01-01 --horizon 28,60 --gate 0.03",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if (db == "") == (lake == "") {
-				return usage(errors.New("evaluate hazard needs one of --db and --lake"))
-			}
-			if o.From, err = moment("--from", from); err != nil {
-				return err
-			}
-			if o.To, err = moment("--to", to); err != nil {
-				return err
-			}
-			if o.Cut, err = moment("--holdout-from", cut); err != nil {
-				return err
-			}
-			if err := checkHoldout(&o); err != nil {
-				return err
-			}
-			x, err := openData(cmd, db, lake, "")
+			x, err := d.open(cmd)
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, x.store.Close()) }()
-			erase := progress(cmd.ErrOrStderr(), &o.Progress)
-			r, err := x.engine.EvaluateHazard(cmd.Context(), o)
+			erase := progress(cmd.ErrOrStderr(), &d.o.Progress)
+			r, err := x.engine.EvaluateHazard(cmd.Context(), d.o)
 			erase()
 			if err != nil {
 				return err
 			}
-			if asJSON {
+			if d.json {
 				err = writeJSON(cmd.OutOrStdout(), r)
 			} else {
 				err = printHazard(cmd.OutOrStdout(), r)
@@ -72,14 +55,8 @@ most so much, and the Brier score below that of Kaplan-Meier, at every horizon.`
 			return err
 		},
 	}
-	f := c.Flags()
-	f.StringVar(&db, "db", "", "warehouse `file`")
-	f.StringVar(&lake, "lake", "", "`folder` of Parquet files instead of a warehouse")
-	f.StringVar(&from, "from", "", "begin of the data window, RFC 3339 or a date (default: the first invoice)")
-	f.StringVar(&to, "to", "", "end of the data window (default: now)")
-	addHoldoutFlags(f, &o, &cut)
-	f.Float64Var(&gate, "gate", 0, "largest calibration error that passes")
-	f.BoolVar(&asJSON, "json", false, "print JSON")
+	d.flags(c.Flags())
+	c.Flags().Float64Var(&gate, "gate", 0, "largest calibration error that passes")
 	return c
 }
 

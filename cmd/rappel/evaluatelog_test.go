@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"database/sql"
 	"encoding/json"
 	"fmt"
@@ -9,16 +10,18 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
 
 // evaluateLog runs the command and returns its JSON and exit code.
-func evaluateLog(t *testing.T, args ...string) (logAnswer, int) {
+func evaluateLog(t *testing.T, args ...string) (answer, int) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	code := run(append([]string{"evaluate", "log", "--json"}, args...), &out, &errs)
-	var a logAnswer
+	var a answer
 	if out.Len() > 0 {
 		if err := json.Unmarshal(out.Bytes(), &a); err != nil {
 			t.Fatalf("%v in %s", err, out.String())
@@ -30,13 +33,13 @@ func evaluateLog(t *testing.T, args ...string) (logAnswer, int) {
 	return a, code
 }
 
-func (a logAnswer) named(name string) logEstimate {
+func (a answer) named(name string) estimate {
 	for _, e := range a.Estimates {
 		if e.Name == name {
 			return e
 		}
 	}
-	return logEstimate{Value: number(math.NaN())}
+	return estimate{Value: number(math.NaN())}
 }
 
 // feedback writes a log of n decisions as CSV: debtors by long numbers, three
@@ -136,11 +139,153 @@ func TestEvaluateLogOfATargetNeverLogged(t *testing.T) {
 	}
 }
 
+// The reference values of two campaigns, and the shapes that such files come in:
+// other names and orders of columns, an index, other separators, compressed
+// whatever the name. A log that cannot be read is answered with why.
+func TestEvaluateLogShapes(t *testing.T) {
+	open := func(name string) []byte {
+		text, err := os.ReadFile(filepath.Join(obdReference(t), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	write := func(name string, text []byte) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	zipped := func(text []byte) []byte {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		if _, err := z.Write(text); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	r2b := open("men_r2b.csv")
+	var turned strings.Builder // an index without a name first, the columns backwards and divided by semicolons
+	for i, line := range strings.Split(strings.TrimSpace(string(r2b)), "\n") {
+		cells := append(strings.Split(strings.TrimSpace(line), ","), strconv.Itoa(i-1))
+		if i == 0 {
+			cells[len(cells)-1] = ""
+		}
+		slices.Reverse(cells)
+		turned.WriteString(strings.Join(cells, ";") + "\n")
+	}
+	args := func(path string) []string {
+		return []string{"--input", path, "--action", "item_id", "--reward", "click", "--propensity", "propensity", "--target", "target", "--interval", "delta"}
+	}
+	// Open Bandit Pipeline's values, as the README of the reference data rounds them.
+	for name, want := range map[string]struct {
+		path       string
+		ips, snips float64
+	}{
+		"men_r2b":    {write("log.csv", r2b), .004533560, .004604232},
+		"men_b2r":    {write("log.csv", open("men_b2r.csv")), .003008626, .003189423},
+		"gzip":       {write("log.csv.gz", zipped(r2b)), .004533560, .004604232},
+		"no name":    {write("log", zipped(r2b)), .004533560, .004604232},
+		"semicolons": {write("log.txt", []byte(turned.String())), .004533560, .004604232},
+		"tabs":       {write("log.tsv", bytes.ReplaceAll(r2b, []byte(","), []byte("\t"))), .004533560, .004604232},
+		"unix":       {write("log.csv", bytes.ReplaceAll(r2b, []byte("\r"), nil)), .004533560, .004604232},
+		"byte order": {write("log.csv", append([]byte("\ufeff"), r2b...)), .004533560, .004604232},
+	} {
+		a, code := evaluateLog(t, args(want.path)...)
+		if code != 0 || math.Abs(float64(a.named("ips").Value)-want.ips) > 1e-9 || math.Abs(float64(a.named("snips").Value)-want.snips) > 1e-9 {
+			t.Errorf("%s: exit code %d, ips %v and snips %v, want %v and %v", name, code, a.named("ips").Value, a.named("snips").Value, want.ips, want.snips)
+		}
+	}
+
+	// The columns of a log may be named once, in a file.
+	path := write("log.csv", r2b)
+	config := write("columns.yaml", []byte("evaluate:\n  log:\n    input: "+path+"\n    action: item_id\n    reward: click\n    propensity: propensity\n    target: [target]\n    slice: [position, item_id]\n    context: [position]\n    bootstraps: 200\n"))
+	a, code := evaluateLog(t, "--config", config)
+	if code != 0 || a.named("dr").Name == "" || len(a.Slices) != 3+34 {
+		t.Fatalf("exit code %d, %d slices of 3 positions and 34 items", code, len(a.Slices))
+	}
+	for _, s := range a.Slices { // by position whatever was shown, by item what the target earns with it
+		if want := map[string]string{"position": "dr", "item_id": "snips"}[s.Column]; s.Estimate != nil && s.Estimate.Name != want {
+			t.Errorf("%s=%s by %s, want %s", s.Column, s.Level, s.Estimate.Name, want)
+		}
+	}
+
+	for name, c := range map[string]struct {
+		text string
+		says string
+	}{
+		"text for a number": {"item_id,click,propensity,target\n1,clicked,0.5,0.5\n2,not,0.5,0.5\n", `row 1: click is "clicked", a number is needed`},
+		"an empty cell":     {"item_id,click,propensity,target\n1,1,0.5,0.5\n2,,0.5,0.5\n", "row 2: click is empty"},
+		"another name":      {"item_id,click,propensity_score,target\n1,1,0.5,0.5\n", `no column "propensity"; it has item_id, click, propensity_score, target`},
+		"a percentage":      {"item_id,click,propensity,target\n1,1,50,0.5\n", "row 1: propensity is 50, want a probability above 0"},
+		"nothing":           {"", "is empty"},
+		"one row":           {"item_id,click,propensity,target\n1,1,0.5,0.5\n", "the log is too short for any policy"},
+	} {
+		var out, errs bytes.Buffer
+		if code := run(append([]string{"evaluate", "log"}, args(write("log.csv", []byte(c.text)))...), &out, &errs); code != 1 || !strings.Contains(errs.String(), c.says) || strings.Count(errs.String(), "\n") > 1 {
+			t.Errorf("%s: exit code %d, %s, want %q", name, code, errs.String(), c.says)
+		}
+	}
+}
+
+// obdReference returns the folder of the Open Bandit Dataset. Without it a test
+// is skipped, but never in CI.
+func obdReference(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(filepath.Dir(survivalReference(t)), "obd")
+}
+
+// Effective sample size 2 of 10,000: refused, with the numbers, on every way
+// out.
+func TestEvaluateLogRefusesAnEffectiveSampleOfTwo(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("item,click,propensity,target\n")
+	for i := range 10_000 {
+		if i < 2 {
+			b.WriteString("rare,1,0.0001,0.9999\n")
+		} else {
+			b.WriteString("usual,0,0.9999,0.0001\n")
+		}
+	}
+	path, report := filepath.Join(t.TempDir(), "log.csv"), filepath.Join(t.TempDir(), "report.html")
+	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--input", path, "--action", "item", "--reward", "click", "--propensity", "propensity", "--target", "target"}
+	a, code := evaluateLog(t, append(args, "--html", report)...)
+	if code != 1 || a.Supported || math.Round(float64(a.ESS)) != 2 || a.UnsupportedMass < 0.9 || a.MaxWeight != 9999 || len(a.Estimates) != 0 {
+		t.Errorf("exit code %d, %+v, want a refusal", code, a)
+	}
+	page, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, says := range []string{"effective sample size 2 of 10000 rows", "ask instead for a policy that follows it in at most"} {
+		if !strings.Contains(a.Reason, says) || !bytes.Contains(page, []byte(says)) {
+			t.Errorf("the refusal does not say %q: %s", says, a.Reason)
+		}
+	}
+	if a, code = evaluateLog(t, append(args, "--force", "--bootstraps", "200")...); code != 0 || !a.Forced || a.Supported || len(a.Estimates) == 0 {
+		t.Errorf("forced: exit code %d, %+v", code, a)
+	}
+}
+
 func TestEvaluateLogReportStandsAlone(t *testing.T) {
 	report := filepath.Join(t.TempDir(), "report.html")
 	if _, code := evaluateLog(t, "--input", feedback(t, 300), "--action", "channel", "--reward", "reward", "--propensity", "propensity", "--target", "new", "--slice", "kind", "--bootstraps", "200", "--html", report); code != 0 {
 		t.Fatal("refused")
 	}
+	standsAlone(t, report, 6) // values, difference, two sequences, slices and ratios
+}
+
+// standsAlone fails where a report asks for something outside, or has not so
+// many charts.
+func standsAlone(t *testing.T, report string, charts int) {
+	t.Helper()
 	page, err := os.ReadFile(report)
 	if err != nil {
 		t.Fatal(err)
@@ -150,8 +295,8 @@ func TestEvaluateLogReportStandsAlone(t *testing.T) {
 			t.Errorf("the report asks for something outside: %s", outside)
 		}
 	}
-	if n := bytes.Count(page, []byte("<svg")); n != 6 {
-		t.Errorf("%d charts, want values, difference, two sequences, slices and ratios", n)
+	if n := bytes.Count(page, []byte("<svg")); n != charts {
+		t.Errorf("%d charts, want %d", n, charts)
 	}
 	if bytes.Contains(page, []byte("NaN")) || bytes.Contains(page, []byte("Inf")) {
 		t.Error("the report draws something that is no number")

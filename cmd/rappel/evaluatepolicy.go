@@ -1,10 +1,9 @@
 package main
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,17 +16,15 @@ import (
 
 // policyOptions are the flags of `rappel evaluate policy`.
 type policyOptions struct {
+	evaluation
+
 	db, lake, model, against, creditor string
 	from, to                           string
-	bootstraps                         int
-	minESS, maxUnsupported             float64
-	force, json                        bool
 }
 
 // newEvaluatePolicyCommand returns `rappel evaluate policy`: what an artefact
 // would have earned on our own logged decisions.
 func newEvaluatePolicyCommand() *cobra.Command {
-	cfg := ope.DefaultConfig()
 	var o policyOptions
 	c := &cobra.Command{
 		Use:   "policy --db FILE --model MODELDIR",
@@ -44,9 +41,13 @@ decision. Rewards not yet complete at --to are censored, and weighed by IPCW.
 
 A model trained on the decisions it is judged by flatters itself: let --from
 begin where its training data ends. A log that hardly saw what the model does is
-refused, with the numbers; --force answers all the same and says so.`,
+refused, with the numbers; --force answers all the same and says so.
+
+The value is split by channel, kind, sector, area and cohort (the month of a
+debtor's first invoice), and contact pressure compared by kind and area: how
+often either policy contacts, on the facts of the same decisions.`,
 		Example: `  rappel evaluate policy --db rappel.duckdb --model models/march --from 2026-04-01
-  rappel evaluate policy --db rappel.duckdb --model models/april --against models/march --json`,
+  rappel evaluate policy --db rappel.duckdb --model models/april --against models/march --html report.html`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
@@ -58,11 +59,7 @@ refused, with the numbers; --force answers all the same and says so.`,
 	f.StringVar(&o.creditor, "creditor", "", "`id` of one creditor (default: all)")
 	f.StringVar(&o.from, "from", "", "first decision, RFC 3339 or a date (default: all)")
 	f.StringVar(&o.to, "to", "", "until when decisions are taken and rewards seen (default: the last event)")
-	f.IntVar(&o.bootstraps, "bootstraps", cfg.Replicates, "replicates of the bootstrap")
-	f.Float64Var(&o.minESS, "min-ess", cfg.Gate.MinESS, "refuse below this effective sample size")
-	f.Float64Var(&o.maxUnsupported, "max-unsupported", cfg.Gate.MaxUnsupported, "refuse above this share of the model's choices that the log never tried")
-	f.BoolVar(&o.force, "force", false, "answer although the log does not support the model")
-	f.BoolVar(&o.json, "json", false, "print JSON")
+	o.flags(f)
 	return c
 }
 
@@ -77,10 +74,7 @@ func (o *policyOptions) run(cmd *cobra.Command) (err error) {
 	if opt.To, err = moment("--to", o.to); err != nil {
 		return err
 	}
-	cfg := ope.DefaultConfig()
-	cfg.Replicates, cfg.Force = o.bootstraps, o.force
-	cfg.Gate = ope.Gate{MinESS: o.minESS, MaxUnsupported: o.maxUnsupported}
-	if err := cfg.Validate(); err != nil {
+	if err := o.validate(); err != nil {
 		return usage(err)
 	}
 	m, man, err := models.Load(o.model, features.SchemaHash())
@@ -104,7 +98,7 @@ func (o *policyOptions) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	a, err := o.answer(log, man, cfg)
+	a, err := o.answer(log, man)
 	if _, short := errors.AsType[*ope.HorizonError](err); short {
 		return fmt.Errorf("the log from %s to %s is too short for rewards of 28 days: %w",
 			log.From.Format(time.DateOnly), log.To.Format(time.DateOnly), err)
@@ -112,88 +106,44 @@ func (o *policyOptions) run(cmd *cobra.Command) (err error) {
 	if _, refused := errors.AsType[*ope.SupportError](err); err != nil && !refused {
 		return err
 	}
-	write := a.text
-	if o.json {
-		write = a.json
-	}
-	return errors.Join(write(cmd.OutOrStdout()), err)
+	return errors.Join(o.tell(cmd.OutOrStdout(), a), err)
 }
 
-// answer evaluates the model and compares it with --against. Where the gate
-// refuses it returns the support alone, and the *ope.SupportError.
-func (o *policyOptions) answer(log *engine.PolicyLog, man *models.Manifest, cfg ope.Config) (*policyAnswer, error) {
+// answer evaluates the model, compares it with --against and splits it by
+// channel, kind, sector, area and cohort. Where the gate refuses it returns the
+// support and the contact pressure, and the *ope.SupportError.
+func (o *policyOptions) answer(log *engine.PolicyLog, man *models.Manifest) (*answer, error) {
+	cfg := o.config()
 	support, err := log.Model.Support(cfg.Gate)
 	if err != nil {
 		return nil, err
 	}
 	model := ""
 	if support.Supported || cfg.Force {
-		if model, err = log.FitRewards(ope.DefaultRewardConfig()); err != nil && !errors.Is(err, ope.ErrEmpty) {
+		if model, err = log.FitRewards(o.rewards()); err != nil && !errors.Is(err, ope.ErrEmpty) {
 			return nil, err
 		}
 	}
-	rep, err := ope.Compare(log.Model, log.Against, cfg)
-	input := o.db
-	if o.lake != "" {
-		input = o.lake
-	}
-	a := &policyAnswer{
-		logAnswer: logAnswer{
-			Input: input, Target: man.ID, Level: cfg.Level, RewardModel: model,
-			Rows: rep.Support.Rows, Clusters: rep.Support.Clusters,
-			ESS: number(rep.Support.ESS), MaxWeight: number(rep.Support.MaxWeight), UnsupportedMass: number(rep.Support.UnsupportedMass),
-			Supported: rep.Support.Supported, Forced: rep.Forced, Reason: rep.Support.Reason,
-			MixtureShare: number(rep.Support.MixtureShare), Estimates: estimatesOf(rep.Estimates, false),
-		},
+	a, err := newAnswer(log.Model, log.Against, o.against, cfg)
+	a.Input, a.Target, a.RewardModel = cmp.Or(o.db, o.lake), man.ID, model
+	a.OwnLog = &OwnLog{
 		From: log.From, To: log.To, Censored: log.Censored, Lost: log.Lost, Changed: log.Changed,
-		TrainedUntil: man.To, Trained: man.To.After(log.From), Against: o.against, Difference: []logEstimate{},
+		TrainedUntil: man.To, Trained: man.To.After(log.From),
 	}
+	contacts, fault := log.Pressure(cfg.Level)
+	if fault != nil {
+		return nil, fault
+	}
+	a.Pressure = pressureOf(contacts)
 	if err != nil {
 		return a, err
 	}
-	lo, hi := rewardRange(log.Model)
-	a.Sequence = sequenceOf(rep.Sequence, lo, hi)
-	a.Difference = estimatesOf(rep.Differences, true)
-	a.DifferenceReason = rep.ChampionSupport.Reason
-	a.DifferenceSequence = sequenceOf(rep.DifferenceSequence, lo-hi, hi-lo)
+	for _, by := range engine.PolicyGroups {
+		split, err := sliced(log.Model, by, log.Group(by), by == "channel", cfg)
+		if err != nil {
+			return nil, err
+		}
+		a.Slices = append(a.Slices, split...)
+	}
 	return a, nil
-}
-
-// policyAnswer is the JSON of `evaluate policy`: that of `evaluate log`, of
-// whose rows it says more.
-type policyAnswer struct {
-	logAnswer
-
-	From         time.Time `json:"from"`
-	To           time.Time `json:"to"`
-	Censored     int       `json:"censored"`
-	Lost         int       `json:"lost"`    // decisions left out: their question cannot be asked again
-	Changed      int       `json:"changed"` // rows with other candidates than were logged
-	TrainedUntil time.Time `json:"trained_until"`
-	Trained      bool      `json:"trained_on_rows"`
-
-	Against            string        `json:"against"`
-	Difference         []logEstimate `json:"difference"`
-	DifferenceReason   string        `json:"difference_reason,omitempty"`
-	DifferenceSequence *logSequence  `json:"difference_sequence,omitempty"`
-}
-
-func (a *policyAnswer) json(out io.Writer) error {
-	e := json.NewEncoder(out)
-	e.SetIndent("", "  ")
-	return e.Encode(a)
-}
-
-func (a *policyAnswer) text(out io.Writer) error {
-	day := func(t time.Time) string { return t.UTC().Format(time.DateOnly) }
-	fmt.Fprintf(out, "model %s on the decisions from %s to %s\n", a.Target, day(a.From), day(a.To))
-	fmt.Fprintf(out, "rewards not yet complete %d, decisions left out %d, candidates changed since %d\n", a.Censored, a.Lost, a.Changed)
-	if a.Trained {
-		fmt.Fprintf(out, "CAUTION: the model was trained on data until %s, some of which it is judged by\n", day(a.TrainedUntil))
-	}
-	table := a.logAnswer
-	if len(a.Difference) > 0 || a.DifferenceReason != "" {
-		table.Comparison = &logComparison{Against: a.Against, Reason: a.DifferenceReason, Estimates: a.Difference, Sequence: a.DifferenceSequence}
-	}
-	return table.text(out)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -65,16 +66,37 @@ func TestEvaluatePolicy(t *testing.T) {
 		return code, o.String(), e.String()
 	}
 
-	code, out, errs := evaluate("--json", "--min-ess", "1", "--max-unsupported", "0.9")
-	var a policyAnswer
+	report := filepath.Join(t.TempDir(), "report.html")
+	code, out, errs := evaluate("--json", "--min-ess", "1", "--max-unsupported", "0.9", "--html", report)
+	var a answer
 	if err := json.Unmarshal([]byte(out), &a); err != nil || code != 0 {
 		t.Fatalf("exit %d, %v: %s %s", code, err, out, errs)
 	}
-	if !a.From.Equal(from) || a.Trained || a.Against != "logged" || a.Rows < 50 || a.Lost != 0 || a.Changed != 0 {
+	if !a.From.Equal(from) || a.Trained || a.Rows < 50 || a.Lost != 0 || a.Changed != 0 {
 		t.Errorf("%+v", a)
 	}
-	if len(a.Estimates) < 2 || len(a.Difference) == 0 || a.Difference[0].Better == nil || a.RewardModel == "" {
-		t.Errorf("estimates %v, difference %v by %q", a.Estimates, a.Difference, a.RewardModel)
+	if len(a.Estimates) < 2 || len(a.Comparison.Estimates) == 0 || a.Comparison.Estimates[0].Better == nil || a.RewardModel == "" {
+		t.Errorf("estimates %v, difference %v by %q", a.Estimates, a.Comparison.Estimates, a.RewardModel)
+	}
+	standsAlone(t, report, 7) // values, difference, two sequences, slices, contact pressure and ratios
+	split := map[string]int{}
+	for _, s := range a.Slices {
+		split[s.Column] += s.Rows
+	}
+	for _, by := range []string{"channel", "kind", "sector", "area", "cohort"} {
+		if split[by] != a.Rows {
+			t.Errorf("%d of %d rows by %s", split[by], a.Rows, by)
+		}
+	}
+	pressed := map[string]int{}
+	for _, p := range a.Pressure {
+		pressed[p.By] += p.Decisions
+		if math.Abs(float64(p.Target-p.Against-p.Difference.Value)) > 1e-9 {
+			t.Errorf("contact pressure %+v", p)
+		}
+	}
+	if pressed["kind"] != a.Rows || pressed["area"] != a.Rows {
+		t.Errorf("contact pressure of %v of %d decisions", pressed, a.Rows)
 	}
 	for _, e := range a.Estimates {
 		if e.Lo > e.Value || e.Value > e.Hi {
@@ -87,10 +109,23 @@ func TestEvaluatePolicy(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &a); err != nil || code != 0 {
 		t.Fatalf("exit %d, %v: %s %s", code, err, out, errs)
 	}
-	for _, d := range a.Difference {
+	for _, d := range a.Comparison.Estimates {
 		if d.Value != 0 {
 			t.Errorf("against itself: %s %v", d.Name, d.Value)
 		}
+	}
+
+	for _, p := range a.Pressure {
+		if p.Difference.Value != 0 {
+			t.Errorf("against itself: %+v", p)
+		}
+	}
+
+	// Every interval and estimator of evaluate log is there, too.
+	code, out, errs = evaluate("--min-ess", "1", "--max-unsupported", "0.9", "--interval", "bernstein", "--estimators", "ips,snips", "--reward-model", "ridge", "--level", "0.9", "--planned", "100")
+	if code != 0 || !strings.Contains(out, "90 % interval") || !strings.Contains(out, "bernstein") || strings.Contains(out, "switch-dr") ||
+		!strings.Contains(out, "contact pressure") || !strings.Contains(out, "kind=business") {
+		t.Errorf("exit %d: %s %s", code, out, errs)
 	}
 
 	code, out, _ = evaluate("--min-ess", "1e6")

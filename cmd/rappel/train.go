@@ -18,9 +18,8 @@ import (
 
 // newTrainCommand returns `rappel train`: vectors and history to an artefact.
 func newTrainCommand() *cobra.Command {
-	var db, lake, out, from, to, cut string
-	var asJSON bool
-	o := engine.DefaultTrainOptions()
+	var out string
+	d := trainingData{o: engine.DefaultTrainOptions()}
 	c := &cobra.Command{
 		Use:   "train --db FILE --out MODELDIR",
 		Short: "Train a model on the warehouse and write its artefact",
@@ -31,28 +30,16 @@ hazard on the end of the window, fitted to what lay before. The same data and
 seed give the same bytes.`,
 		Example: "  rappel train --db rappel.duckdb --out models/march --to 2026-04-01",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if (db == "") == (lake == "") || out == "" {
-				return usage(errors.New("train needs --out and one of --db and --lake"))
+			if out == "" {
+				return usage(errors.New("train needs --out"))
 			}
-			if o.From, err = moment("--from", from); err != nil {
-				return err
-			}
-			if o.To, err = moment("--to", to); err != nil {
-				return err
-			}
-			if o.Cut, err = moment("--holdout-from", cut); err != nil {
-				return err
-			}
-			if err := checkHoldout(&o); err != nil {
-				return err
-			}
-			x, err := openData(cmd, db, lake, "")
+			x, err := d.open(cmd)
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, x.store.Close()) }()
-			erase := progress(cmd.ErrOrStderr(), &o.Progress)
-			m, r, err := x.engine.Train(cmd.Context(), o)
+			erase := progress(cmd.ErrOrStderr(), &d.o.Progress)
+			m, r, err := x.engine.Train(cmd.Context(), d.o)
 			erase()
 			if err != nil {
 				return err
@@ -60,42 +47,60 @@ seed give the same bytes.`,
 			if err := m.Save(out, &r.Manifest); err != nil {
 				return err
 			}
-			if asJSON {
+			if d.json {
 				return writeJSON(cmd.OutOrStdout(), r)
 			}
 			return printTraining(cmd.OutOrStdout(), r, out)
 		},
 	}
-	f := c.Flags()
-	f.StringVar(&db, "db", "", "warehouse `file`")
-	f.StringVar(&lake, "lake", "", "`folder` of Parquet files instead of a warehouse")
-	f.StringVar(&out, "out", "", "`folder` of the artefact")
-	f.StringVar(&from, "from", "", "begin of the data window, RFC 3339 or a date (default: the first invoice)")
-	f.StringVar(&to, "to", "", "end of the data window (default: now)")
-	f.Uint64Var(&o.Seed, "seed", o.Seed, "seed")
-	addHoldoutFlags(f, &o, &cut)
-	f.BoolVar(&asJSON, "json", false, "the report as JSON")
+	c.Flags().StringVar(&out, "out", "", "`folder` of the artefact")
+	c.Flags().Uint64Var(&d.o.Seed, "seed", d.o.Seed, "seed")
+	d.flags(c.Flags())
 	return c
 }
 
-// addHoldoutFlags adds the flags that say what a fit is scored on.
-func addHoldoutFlags(f *pflag.FlagSet, o *engine.TrainOptions, cut *string) {
-	f.Float64Var(&o.Holdout, "holdout", o.Holdout, "share of the window, at its end, that the report is scored on")
-	f.StringVar(cut, "holdout-from", "", "begin of what the report is scored on, RFC 3339 or a date (instead of --holdout)")
-	f.IntSliceVar(&o.Horizons, "horizon", o.Horizons, "`days` after issue of the Brier score and the calibration; several by commas")
+// trainingData is the flags of `rappel train` and `evaluate hazard`: which data
+// is fitted to, and on which of it a fit is scored.
+type trainingData struct {
+	db, lake, from, to, cut string
+	o                       engine.TrainOptions
+	json                    bool
 }
 
-// checkHoldout returns what is wrong with them.
-func checkHoldout(o *engine.TrainOptions) error {
-	for _, days := range o.Horizons {
+func (d *trainingData) flags(f *pflag.FlagSet) {
+	f.StringVar(&d.db, "db", "", "warehouse `file`")
+	f.StringVar(&d.lake, "lake", "", "`folder` of Parquet files instead of a warehouse")
+	f.StringVar(&d.from, "from", "", "begin of the data window, RFC 3339 or a date (default: the first invoice)")
+	f.StringVar(&d.to, "to", "", "end of the data window (default: now)")
+	f.Float64Var(&d.o.Holdout, "holdout", d.o.Holdout, "share of the window, at its end, that the report is scored on")
+	f.StringVar(&d.cut, "holdout-from", "", "begin of what the report is scored on, RFC 3339 or a date (instead of --holdout)")
+	f.IntSliceVar(&d.o.Horizons, "horizon", d.o.Horizons, "`days` after issue of the Brier score and the calibration; several by commas")
+	f.BoolVar(&d.json, "json", false, "the report as JSON")
+}
+
+// open checks the flags, puts them into d.o and opens the data.
+func (d *trainingData) open(cmd *cobra.Command) (x *opened, err error) {
+	if (d.db == "") == (d.lake == "") {
+		return nil, usage(fmt.Errorf("%s needs one of --db and --lake", cmd.Name()))
+	}
+	if d.o.From, err = moment("--from", d.from); err != nil {
+		return nil, err
+	}
+	if d.o.To, err = moment("--to", d.to); err != nil {
+		return nil, err
+	}
+	if d.o.Cut, err = moment("--holdout-from", d.cut); err != nil {
+		return nil, err
+	}
+	for _, days := range d.o.Horizons {
 		if days < 1 || days > models.Longest {
-			return usage(fmt.Errorf("--horizon: %d is not between 1 and %d", days, models.Longest))
+			return nil, usage(fmt.Errorf("--horizon: %d is not between 1 and %d", days, models.Longest))
 		}
 	}
-	if o.Holdout <= 0 || o.Holdout >= 1 {
-		return usage(fmt.Errorf("--holdout: %v is not between 0 and 1", o.Holdout))
+	if d.o.Holdout <= 0 || d.o.Holdout >= 1 {
+		return nil, usage(fmt.Errorf("--holdout: %v is not between 0 and 1", d.o.Holdout))
 	}
-	return nil
+	return openData(cmd, d.db, d.lake, "")
 }
 
 // moment reads a flag that is an RFC 3339 time or a date in UTC; empty is zero.

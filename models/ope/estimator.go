@@ -21,6 +21,8 @@ const (
 	SGDR     = "sg-dr"     // sub-Gaussian doubly robust
 	IPCWIPS  = "ipcw-ips"  // IPS on right-censored rewards
 	IPCWDR   = "ipcw-dr"   // DR on right-censored rewards, doubly robust in the censoring too
+
+	IPCWSNIPS = "ipcw-snips" // SNIPS on right-censored rewards
 )
 
 // Estimators returns the names that serve complete rewards, in the order in
@@ -30,7 +32,24 @@ func Estimators() []string {
 }
 
 // CensoredEstimators returns the names that serve right-censored rewards.
-func CensoredEstimators() []string { return []string{IPCWIPS, IPCWDR} }
+func CensoredEstimators() []string { return []string{IPCWIPS, IPCWSNIPS, IPCWDR} }
+
+// Headline is the estimator to quote of a log with these columns: doubly robust
+// where there is a model, self-normalised otherwise. Among rows chosen by what
+// was done (one channel's, say) only the latter is a mean reward.
+func (l *Log) Headline(chosenByAction bool) string {
+	model := l.Q != nil && !chosenByAction
+	switch {
+	case l.Censoring != nil && model:
+		return IPCWDR
+	case l.Censoring != nil:
+		return IPCWSNIPS
+	case model:
+		return DR
+	default:
+		return SNIPS
+	}
+}
 
 // Biased says whether an estimator trades bias for variance, so that its
 // standard error does not tell how far it may be off.
@@ -40,7 +59,7 @@ func Biased(name string) bool {
 
 // needsModel says whether an estimator reads Q and V.
 func needsModel(name string) bool {
-	return !slices.Contains([]string{IPS, SNIPS, SGIPS, IPCWIPS}, name)
+	return !slices.Contains([]string{IPS, SNIPS, SGIPS, IPCWIPS, IPCWSNIPS}, name)
 }
 
 // estimator is one named value as a sum of ratios of column totals.
@@ -238,12 +257,15 @@ func (t *table) add(l *Log, names []string) ([]estimator, error) {
 				return shrink(name)(l.ratio(i), e.tuned) * l.Reward[i]
 			}))}
 			e.check = []term{mean(wr())}
-		case IPCWIPS, IPCWDR:
+		case IPCWIPS, IPCWSNIPS, IPCWDR:
 			scores, err := l.Censoring.scores(l, name == IPCWDR)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}
 			e.terms = []term{mean(weighted(func(i int) float64 { return scores[i] }))}
+			if name == IPCWSNIPS {
+				e.terms[0].den = w()
+			}
 		default:
 			return nil, fmt.Errorf("ope: unknown estimator %q", name)
 		}

@@ -27,6 +27,10 @@ type Log struct {
 	Weight  []float64 // importance of a row, ≥ 0; nil means 1 each
 	Cluster []int     // who the row belongs to, any labels; rows of one cluster may depend on one another; nil means independent rows
 
+	// Untried is, per row, the probability that the policy gave to what the log
+	// gave none, where all of both is known; nil where only the logged action's is.
+	Untried []float64
+
 	// Q and V are predictions made without the row's own cluster (see
 	// [FitReward]): Q of the reward of the logged action, V of the reward
 	// under the policy in question. Nil means no model: both are 0.
@@ -45,7 +49,7 @@ var (
 	ErrNoModel = errors.New("ope: this estimator needs a reward model")
 	// ErrCensored means that an estimator for complete rewards was asked for
 	// on a censored log, or the other way round.
-	ErrCensored = errors.New("ope: censored rewards need ipcw-ips or ipcw-dr, complete ones the others")
+	ErrCensored = errors.New("ope: censored rewards need ipcw-ips, ipcw-snips or ipcw-dr, complete ones the others")
 )
 
 // RowError reports a row whose value cannot be used.
@@ -72,7 +76,7 @@ func (l *Log) validate() error {
 	for _, c := range []struct {
 		name   string
 		values []float64
-	}{{"Weight", l.Weight}, {"Q", l.Q}, {"V", l.V}} {
+	}{{"Weight", l.Weight}, {"Untried", l.Untried}, {"Q", l.Q}, {"V", l.V}} {
 		if c.values != nil {
 			sameLength(n, c.name, c.values)
 		}
@@ -101,6 +105,9 @@ func (l *Log) validate() error {
 		}
 		if w := l.weight(i); !(w >= 0) || math.IsInf(w, 1) {
 			return &RowError{i, "weight", w, "a finite number of at least 0"}
+		}
+		if l.Untried != nil && !(l.Untried[i] >= 0 && l.Untried[i] <= 1+rounding) {
+			return &RowError{i, "untried", l.Untried[i], "a probability"}
 		}
 		if l.Q != nil && !(finite(l.Q[i]) && finite(l.V[i])) {
 			return &RowError{i, "q", l.Q[i] + l.V[i], "finite predictions"}
@@ -175,7 +182,8 @@ func sameLength[T any](n int, name string, values []T) {
 func (l *Log) Select(rows []int) *Log {
 	out := &Log{
 		Reward: pick(l.Reward, rows), Propensity: pick(l.Propensity, rows), Target: pick(l.Target, rows),
-		Weight: pick(l.Weight, rows), Cluster: pick(l.Cluster, rows), Q: pick(l.Q, rows), V: pick(l.V, rows),
+		Weight: pick(l.Weight, rows), Cluster: pick(l.Cluster, rows), Untried: pick(l.Untried, rows),
+		Q: pick(l.Q, rows), V: pick(l.V, rows),
 	}
 	if c := l.Censoring; c != nil {
 		out.Censoring = &Censoring{Time: pick(c.Time, rows), Complete: pick(c.Complete, rows), Stratum: pick(c.Stratum, rows)}

@@ -148,7 +148,7 @@ func TestIntervalsCover(t *testing.T) {
 	}{
 		{"delta", debtors{}, ope.Delta, 100, []string{ope.IPS, ope.SNIPS, ope.DR, ope.SNDR}},
 		{"bootstrap", debtors{}, ope.BCa, 400, []string{ope.IPS, ope.SNIPS, ope.DR}},
-		{"censored", debtors{cut: 0.04}, ope.Delta, 100, []string{ope.IPCWIPS, ope.IPCWDR}},
+		{"censored", debtors{cut: 0.04}, ope.Delta, 100, []string{ope.IPCWIPS, ope.IPCWSNIPS, ope.IPCWDR}},
 		{"censored bootstrap", debtors{cut: 0.04}, ope.BCa, 400, []string{ope.IPCWDR}},
 		{"five decisions a debtor", debtors{repeat: 5}, ope.Delta, 100, []string{ope.IPS, ope.SNIPS, ope.DR}},
 	} {
@@ -477,10 +477,11 @@ func TestGateRefusesAnEffectiveSampleOfTwo(t *testing.T) {
 		t.Fatalf("err = %v with %d estimates, want a refusal and none", err, len(rep.Estimates))
 	}
 	s := rep.Support
-	if math.Round(s.ESS) != 2 || s.Supported || s.Rows != n {
+	if math.Round(s.ESS) != 2 || s.Supported || s.Rows != n || s.UnsupportedMass < 0.99 {
 		t.Errorf("support = %+v, want an effective sample size of 2", s)
 	}
-	const want = "ope: the log does not support this policy: effective sample size 2 of 10000 rows (at least 50 needed, largest weight 9999); " +
+	const want = "ope: the log does not support this policy: effective sample size 2 of 10000 rows (at least 50 needed, largest weight 9999), " +
+		"and 1 of the target lies where the log has almost nothing (at most 0.05 allowed); " +
 		"ask instead for a policy that follows it in at most 0.11 of the decisions and the logged one otherwise, or collect about 2.5e+05 rows like these"
 	if err.Error() != want {
 		t.Errorf("refusal says\n%s, want\n%s", err, want)

@@ -3,7 +3,13 @@ package ope
 import (
 	"fmt"
 	"math"
+	"strings"
 )
+
+// lonely is how many rows' worth of the smallest effective sample a single row
+// must carry to speak for what the log has almost never tried: a tenth of the
+// answer at the default gate.
+const lonely = 5
 
 // Gate says how much of the target the log must have seen before a value is
 // given.
@@ -21,9 +27,11 @@ type Support struct {
 	Rows, Clusters int
 	ESS            float64 // (Σw)² / Σw², in rows
 	MaxWeight      float64 // largest importance ratio
-	// UnsupportedMass is the probability that the policy gives to what the log
-	// never tried. Ratios average 1 where the log covers the policy; what
-	// their mean lacks beyond four standard errors is counted here.
+	// UnsupportedMass is the share of the policy that lies where the log has none
+	// or almost none. None is Log.Untried or, where that is not known, what the
+	// mean of the ratios lacks of 1 beyond four standard errors. Almost none is
+	// the share of all ratios on rows of which a single one carries a tenth
+	// (lonely / MinESS).
 	UnsupportedMass float64
 	Supported       bool
 	Reason          string // why not, with the numbers and what could be asked instead
@@ -52,7 +60,7 @@ func (l *Log) Support(gate Gate) (Support, error) {
 // support measures the log against the gate.
 func (l *Log) support(gate Gate, clusters int) Support {
 	// first and second moments of the row weight a and of a·ratio
-	var f0, f1, s00, s01, s11 float64
+	var f0, f1, s00, s01, s11, untried float64
 	s := Support{Rows: len(l.Reward), Clusters: clusters, MixtureShare: 1, Supported: true}
 	for i := range l.Reward {
 		a, w := l.weight(i), l.ratio(i)
@@ -62,6 +70,9 @@ func (l *Log) support(gate Gate, clusters int) Support {
 		s01 += a * a * w
 		s11 += a * a * w * w
 		s.MaxWeight = max(s.MaxWeight, w)
+		if l.Untried != nil {
+			untried += a * l.Untried[i]
+		}
 	}
 	ess := func(share float64) float64 {
 		first := (1-share)*f0 + share*f1
@@ -74,21 +85,37 @@ func (l *Log) support(gate Gate, clusters int) Support {
 	s.ESS = ess(1)
 	mean := f1 / f0
 	se := math.Sqrt(max(0, s11-2*mean*s01+mean*mean*s00)) / f0
-	s.UnsupportedMass = max(0, 1-mean-4*se)
+	none := max(0, 1-mean-4*se)
+	if l.Untried != nil {
+		none = untried / f0
+	}
+	// mass is what is unsupported of the mixture that follows the target in this
+	// share of the decisions.
+	mass := func(share float64) float64 {
+		total, almost := (1-share)*f0+share*f1, 0.0
+		for i := range l.Reward {
+			if x := l.weight(i) * (1 - share + share*l.ratio(i)); x*gate.MinESS > lonely*total {
+				almost += x / total
+			}
+		}
+		return min(share*none+almost, 1)
+	}
+	s.UnsupportedMass = mass(1)
 
-	var why string
-	switch {
-	case s.ESS < gate.MinESS:
-		why = fmt.Sprintf("effective sample size %.3g of %d rows (at least %g needed, largest weight %.4g)", s.ESS, s.Rows, gate.MinESS, s.MaxWeight)
-	case s.UnsupportedMass > gate.MaxUnsupported:
-		why = fmt.Sprintf("%.3g of the target's probability lies where the log has almost nothing (at most %g allowed)", s.UnsupportedMass, gate.MaxUnsupported)
-	default:
+	var why []string
+	if s.ESS < gate.MinESS {
+		why = append(why, fmt.Sprintf("effective sample size %.3g of %d rows (at least %g needed, largest weight %.4g)", s.ESS, s.Rows, gate.MinESS, s.MaxWeight))
+	}
+	if s.UnsupportedMass > gate.MaxUnsupported {
+		why = append(why, fmt.Sprintf("%.3g of the target lies where the log has almost nothing (at most %g allowed)", s.UnsupportedMass, gate.MaxUnsupported))
+	}
+	if why == nil {
 		return s
 	}
 	s.Supported = false
 	lo, hi := 0.0, 1.0
 	within := func(share float64) bool {
-		return ess(share) >= gate.MinESS && share*s.UnsupportedMass <= gate.MaxUnsupported
+		return ess(share) >= gate.MinESS && mass(share) <= gate.MaxUnsupported
 	}
 	for range 40 {
 		if mid := (lo + hi) / 2; within(mid) {
@@ -98,7 +125,7 @@ func (l *Log) support(gate Gate, clusters int) Support {
 		}
 	}
 	s.MixtureShare = lo
-	s.Reason = "the log does not support this policy: " + why + s.instead(gate)
+	s.Reason = "the log does not support this policy: " + strings.Join(why, ", and ") + s.instead(gate)
 	return s
 }
 

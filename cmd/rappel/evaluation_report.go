@@ -8,23 +8,29 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
-//go:embed evaluatelog.html
-var logReportPage string
+//go:embed evaluation.html
+var reportPage string
 
-// writeLogReport writes the answer as one HTML page that asks nothing of the
+// writeReport writes the answer as one HTML page that asks nothing of the
 // network: charts are inline SVG.
-func writeLogReport(path string, a *logAnswer) error {
+func writeReport(path string, a *answer) error {
 	page, err := template.New("report").Funcs(template.FuncMap{
-		"short":     func(x number) string { return fmt.Sprintf("%.4g", float64(x)) },
-		"shortp":    func(x *number) string { return fmt.Sprintf("%.4g", float64(*x)) },
+		"short":     func(x number) string { return shown("%.4g", x) },
+		"shortp":    func(x *number) string { return shown("%.4g", *x) },
 		"percent":   func(x float64) string { return fmt.Sprintf("%g %%", 100*x) },
-		"estimates": func(e []logEstimate, zero bool) chart { return forest(estimateBars(e), zero) },
-		"slices":    func(s []logSlice) chart { return forest(sliceBars(s), false) },
+		"estimates": func(e []estimate, zero bool) chart { return forest(estimateBars(e), zero) },
+		"slices":    func(s []slice) chart { return forest(sliceBars(s), false) },
+		"pressure":  func(p []pressure) chart { return forest(pressureBars(p), true) },
+		"name":      nameOf,
+		"share":     func(x number) string { return fmt.Sprintf("%.1f %%", 100*float64(x)) },
+		"points":    points,
+		"day":       func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
 		"watched":   watched,
 		"weights":   histogram,
-	}).Parse(logReportPage)
+	}).Parse(reportPage)
 	if err != nil {
 		return err
 	}
@@ -33,9 +39,10 @@ func writeLogReport(path string, a *logAnswer) error {
 		return err
 	}
 	if err := page.Execute(out, struct {
-		*logAnswer
-		Ratios []float64
-	}{a, a.ratios}); err != nil {
+		*answer
+		Ratios  []float64
+		Against string
+	}{a, a.ratios, a.against}); err != nil {
 		out.Close()
 		return err
 	}
@@ -76,7 +83,7 @@ type bar struct {
 	value, lo, hi float64
 }
 
-func estimateBars(in []logEstimate) []bar {
+func estimateBars(in []estimate) []bar {
 	out := make([]bar, len(in))
 	for k, e := range in {
 		out[k] = bar{e.Name, float64(e.Value), float64(e.Lo), float64(e.Hi)}
@@ -84,12 +91,34 @@ func estimateBars(in []logEstimate) []bar {
 	return out
 }
 
-func sliceBars(in []logSlice) []bar {
+func sliceBars(in []slice) []bar {
 	var out []bar
 	for _, s := range in {
 		if e := s.Estimate; e != nil {
-			out = append(out, bar{s.Column + " = " + s.Level, float64(e.Value), float64(e.Lo), float64(e.Hi)})
+			out = append(out, bar{s.Column + " = " + nameOf(s.Level), float64(e.Value), float64(e.Lo), float64(e.Hi)})
 		}
+	}
+	return out
+}
+
+// points shows a difference of shares in points of a hundred.
+func points(x number) string { return shown("%+.1f", 100*x) }
+
+// shown is a number, or a dash where there is none: the interval of a single
+// debtor, for example.
+func shown(format string, x number) string {
+	if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+		return "–"
+	}
+	return fmt.Sprintf(format, float64(x))
+}
+
+// pressureBars are differences in points of a hundred.
+func pressureBars(in []pressure) []bar {
+	out := make([]bar, len(in))
+	for k, p := range in {
+		d := p.Difference
+		out[k] = bar{p.By + " = " + nameOf(p.Name), 100 * float64(d.Value), 100 * float64(d.Lo), 100 * float64(d.Hi)}
 	}
 	return out
 }
@@ -126,16 +155,18 @@ func forest(bars []bar, zero bool) chart {
 	for k, b := range bars {
 		y := 18 + float64(k*barHeight)
 		c.Texts = append(c.Texts, caption{labelWidth - 12, y + 4, "end", b.label})
+		title := fmt.Sprintf("%s: %.5g", b.label, b.value)
 		if !math.IsNaN(b.lo) {
 			c.Lines = append(c.Lines, segment{x.at(b.lo), y, x.at(b.hi), y, "interval"})
+			title += fmt.Sprintf(" (%.5g to %.5g)", b.lo, b.hi)
 		}
-		c.Dots = append(c.Dots, dot{x.at(b.value), y, fmt.Sprintf("%s: %.5g (%.5g to %.5g)", b.label, b.value, b.lo, b.hi)})
+		c.Dots = append(c.Dots, dot{x.at(b.value), y, title})
 	}
 	return c
 }
 
 // watched draws the confidence sequence look by look.
-func watched(s *logSequence) chart {
+func watched(s *sequence) chart {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	last := s.Looks[len(s.Looks)-1]
 	for k, l := range s.Looks { // the first informed looks may be very wide and are cut off

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/duckdb/duckdb-go/v2"
+)
+
+// wanted is a column to read from a file, and how.
+type wanted struct {
+	name string
+	as   reading
+}
+
+type reading int
+
+const (
+	asItIs   reading = iota // numbers, booleans, dates and times as numbers, the rest as text
+	asNumber                // text that is no number is refused
+	asText
+)
+
+// column is one column of a file, as numbers or as text.
+type column struct {
+	name    string
+	number  []float64 // NaN where empty
+	text    []string  // nil: numbers
+	missing []bool    // of text
+}
+
+// value returns row i as text.
+func (c *column) value(i int) string {
+	if c.text != nil {
+		return c.text[i]
+	}
+	return strconv.FormatFloat(c.number[i], 'g', -1, 64)
+}
+
+func (c *column) isMissing(i int) bool {
+	if c.text != nil {
+		return c.missing[i]
+	}
+	return math.IsNaN(c.number[i])
+}
+
+// readColumns reads columns of a CSV or Parquet file, in its order of rows, and
+// returns them in the order of wants. What the file is is told from how it
+// begins: CSV may be compressed by gzip or zstd, and divided by commas,
+// semicolons, tabs or bars. Empty cells and NA are missing. Dates and times
+// become days since 1970.
+func readColumns(ctx context.Context, path string, wants []wanted) (columns []*column, err error) {
+	from, err := relation(path)
+	if err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("duckdb", "")
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	types, known, err := columnTypes(ctx, conn, from)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, firstLine(err))
+	}
+	expressions := make([]string, len(wants))
+	for k, w := range wants {
+		kind, ok := types[w.name]
+		if !ok {
+			return nil, fmt.Errorf("%s: no column %q; it has %s", path, w.name, strings.Join(known, ", "))
+		}
+		c := &column{name: w.name}
+		quoted := `"` + strings.ReplaceAll(w.name, `"`, `""`) + `"`
+		expressions[k], ok = asDouble(quoted, kind)
+		if w.as == asText || !ok {
+			expressions[k], c.text = quoted+"::VARCHAR", []string{}
+		}
+		if strings.HasSuffix(kind, "]") || strings.HasPrefix(kind, "STRUCT") || strings.HasPrefix(kind, "MAP") {
+			return nil, fmt.Errorf("%s: column %s is neither number nor text but %s", path, w.name, kind)
+		}
+		columns = append(columns, c)
+	}
+	err = conn.Raw(func(driver any) error {
+		dc, ok := driver.(*duckdb.Conn)
+		if !ok {
+			return fmt.Errorf("%T is no DuckDB connection", driver)
+		}
+		ar, err := duckdb.NewArrowFromConn(dc)
+		if err != nil {
+			return err
+		}
+		rows, err := ar.QueryContext(ctx, "SELECT "+strings.Join(expressions, ", ")+" FROM "+from)
+		if err != nil {
+			return err
+		}
+		defer rows.Release()
+		for rows.Next() {
+			rec := rows.RecordBatch()
+			for k, c := range columns {
+				if err := c.append(rec.Column(k)); err != nil {
+					return err
+				}
+			}
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, firstLine(err))
+	}
+	for k, w := range wants {
+		if w.as == asNumber && columns[k].text != nil {
+			if err := columns[k].parse(); err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
+		}
+	}
+	return columns, nil
+}
+
+// relation is how DuckDB reads a file, told from how it begins.
+func relation(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	var head [4]byte
+	n, err := io.ReadFull(f, head[:])
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return "", err
+	}
+	literal := "'" + strings.ReplaceAll(path, "'", "''") + "'"
+	compression := "none"
+	switch begin := head[:n]; {
+	case n == 0:
+		return "", fmt.Errorf("%s is empty", path)
+	case string(begin) == "PAR1":
+		return "read_parquet(" + literal + ")", nil
+	case bytes.HasPrefix(begin, []byte{0x1f, 0x8b}):
+		compression = "gzip"
+	case bytes.Equal(begin, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		compression = "zstd"
+	}
+	return "read_csv(" + literal + ", sample_size = -1, nullstr = ['', 'NA'], compression = '" + compression + "')", nil
+}
+
+// asDouble is the expression of a column as a number; ok is false where it is
+// none.
+func asDouble(quoted, kind string) (expression string, ok bool) {
+	switch {
+	case kind == "DATE":
+		return "(" + quoted + " - DATE '1970-01-01')::DOUBLE", true
+	case strings.HasPrefix(kind, "TIMESTAMP"):
+		return "epoch_us(" + quoted + ")::DOUBLE / 86400e6", true
+	case strings.HasPrefix(kind, "DECIMAL"), slices.Contains([]string{
+		"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT", "FLOAT", "DOUBLE", "BOOLEAN",
+	}, kind):
+		return quoted + "::DOUBLE", true
+	}
+	return "", false
+}
+
+// append copies the values of an Arrow column.
+func (c *column) append(values arrow.Array) error {
+	switch v := values.(type) {
+	case *array.Float64:
+		if v.NullN() == 0 {
+			c.number = append(c.number, v.Float64Values()...)
+			return nil
+		}
+		for i := range v.Len() {
+			x := math.NaN()
+			if v.IsValid(i) {
+				x = v.Value(i)
+			}
+			c.number = append(c.number, x)
+		}
+	case *array.String:
+		for i := range v.Len() {
+			s := ""
+			if v.IsValid(i) {
+				s = strings.Clone(v.Value(i))
+			}
+			c.text = append(c.text, s)
+			c.missing = append(c.missing, !v.IsValid(i))
+		}
+	default:
+		return fmt.Errorf("column %s: %s is neither number nor text", c.name, values.DataType())
+	}
+	return nil
+}
+
+// parse turns text into numbers.
+func (c *column) parse() error {
+	c.number = make([]float64, len(c.text))
+	for i, s := range c.text {
+		x, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+		if c.missing[i] {
+			x, err = math.NaN(), nil
+		}
+		if err != nil {
+			return fmt.Errorf("row %d: %s is %q, a number is needed", i+1, c.name, s)
+		}
+		c.number[i] = x
+	}
+	c.text, c.missing = nil, nil
+	return nil
+}
+
+// columnTypes returns the types of a relation's columns, and their names in
+// order.
+func columnTypes(ctx context.Context, conn *sql.Conn, from string) (types map[string]string, names []string, err error) {
+	rows, err := conn.QueryContext(ctx, "SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM "+from+")")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	types = map[string]string{}
+	for rows.Next() {
+		var name, kind string
+		if err := rows.Scan(&name, &kind); err != nil {
+			return nil, nil, err
+		}
+		types[name] = kind
+		names = append(names, name)
+	}
+	return types, names, rows.Err()
+}
+
+// firstLine is an error of DuckDB without the pages of advice that follow it.
+func firstLine(err error) error {
+	line, _, cut := strings.Cut(err.Error(), "\n")
+	if !cut {
+		return err
+	}
+	return errors.New(strings.TrimSpace(line))
+}
+
+// levels numbers values in order of first appearance, or in sorted order, as
+// numbers where all are.
+func levels(values []string, sorted bool) (level []int, names []string) {
+	index := map[string]int{}
+	for _, v := range values {
+		if _, ok := index[v]; !ok {
+			index[v] = len(names)
+			names = append(names, v)
+		}
+	}
+	if sorted {
+		slices.SortFunc(names, byNumber(names))
+		for k, name := range names {
+			index[name] = k
+		}
+	}
+	level = make([]int, len(values))
+	for i, v := range values {
+		level[i] = index[v]
+	}
+	return level, names
+}
+
+// byNumber compares as numbers where all names are numbers, else as text.
+func byNumber(names []string) func(a, b string) int {
+	value := make(map[string]float64, len(names))
+	for _, name := range names {
+		x, err := strconv.ParseFloat(name, 64)
+		if err != nil {
+			return strings.Compare
+		}
+		value[name] = x
+	}
+	return func(a, b string) int {
+		switch {
+		case value[a] < value[b]:
+			return -1
+		case value[a] > value[b]:
+			return 1
+		default:
+			return strings.Compare(a, b)
+		}
+	}
+}
