@@ -17,6 +17,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"rappel/datasets/ledger"
 	"rappel/engine"
 )
 
@@ -148,10 +149,27 @@ func (d *decoder) assign(v reflect.Value, text json.RawMessage, pointer string) 
 		}
 		v.Set(list)
 	default:
-		if json.Unmarshal(text, v.Addr().Interface()) != nil {
+		if read(text, v) != nil {
 			d.fail("wrong_type", pointer, "must be %s", wanted(v))
 		}
 	}
+}
+
+// read stores the JSON text in v. Of a time it asks more than package time does.
+func read(text json.RawMessage, v reflect.Value) error {
+	at, ok := v.Addr().Interface().(*time.Time)
+	if !ok {
+		return json.Unmarshal(text, v.Addr().Interface())
+	}
+	var s string
+	err := json.Unmarshal(text, &s)
+	if err == nil {
+		*at, err = ledger.ParseTime(s)
+	}
+	if err == nil && at.IsZero() { // stands for no time at all
+		err = errors.New("the zero time")
+	}
+	return err
 }
 
 // members yields the members of an object by name, in order of name.
@@ -222,8 +240,8 @@ func named(v, pointer string) error {
 
 // plausible refuses moments that no debt can have; the zero moment stands for the present.
 func plausible(t time.Time, pointer string) error {
-	if !t.IsZero() && (t.Year() < 1970 || t.Year() > 2200) {
-		return &engine.FieldError{Pointer: pointer, Detail: fmt.Sprintf("the year %d is not between 1970 and 2200", t.Year())}
+	if fault := ledger.TimeFault(t); fault != "" && !t.IsZero() {
+		return &engine.FieldError{Pointer: pointer, Detail: fault}
 	}
 	return nil
 }

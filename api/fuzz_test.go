@@ -79,3 +79,20 @@ func FuzzModel(f *testing.F) {
 func FuzzKey(f *testing.F) {
 	refused(f, "POST", "/v1/keys", onlyJSON, `{"creditor_id":"acme","scopes":["ingest","ingest"]}`)
 }
+
+func FuzzPlan(f *testing.F) {
+	refused(f, "POST", "/v1/plans", onlyJSON,
+		`{"creditor_id":"acme","date":"2026-03-02","capacity":{"phone":3,"letter":0},"budget_eur":250}`,
+		`{"creditor_id":"acme","date":"0000-01-01","capacity":{"pigeon":-1},"budget_eur":-1}`)
+}
+
+func FuzzVerdict(f *testing.F) {
+	refused(f, "POST", "/v1/alerts/none/verdict", onlyJSON,
+		`{"verdict":"snoozed","until":"2026-04-01T06:00:00+01:00","note":"n"}`, `{"verdict":"confirmed"}`)
+}
+
+func FuzzWebhook(f *testing.F) {
+	refused(f, "POST", "/v1/webhooks", onlyJSON,
+		`{"creditor_id":"acme","url":"https://hooks.example/rappel","types":["alert.opened"],"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`,
+		`{"creditor_id":"acme","url":"http://[::1]:namedport/\u0000","types":["x",""],"secret":"whsec_"}`)
+}

@@ -59,9 +59,9 @@ func (a *ask) request() (engine.Request, error) {
 			errs = append(errs, &engine.FieldError{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
 		}
 	}
-	y := a.AsOf.Year()
 	check(a.Creditor != "", "/creditor_id", "is missing")
-	check(a.AsOf.IsZero() || y >= 1970 && y <= 2200, "/as_of", "the year %d is not between 1970 and 2200", y)
+	fault := ledger.TimeFault(a.AsOf)
+	check(a.AsOf.IsZero() || fault == "", "/as_of", "%s", fault)
 	check(a.HorizonDays >= 1 && a.HorizonDays <= 28, "/horizon_days", "%d is not between 1 and 28", a.HorizonDays)
 	check(a.Alternatives >= 0 && a.Alternatives <= 20, "/alternatives", "%d is not between 0 and 20", a.Alternatives)
 	for i, name := range a.Channels {

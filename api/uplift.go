@@ -7,6 +7,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"rappel/datasets/ledger"
 	"rappel/engine"
 )
 
@@ -47,8 +48,8 @@ func momentIn(c echo.Context, name string) (time.Time, error) {
 	if q == "" {
 		return time.Time{}, nil
 	}
-	at, err := time.Parse(time.RFC3339, q)
-	if err != nil {
+	at, err := ledger.ParseTime(q)
+	if err != nil || at.IsZero() {
 		return at, &engine.FieldError{Pointer: "/" + name, Detail: "is not an RFC 3339 time"}
 	}
 	return at, plausible(at, "/"+name)

@@ -220,3 +220,33 @@ func FuzzPart(f *testing.F) {
 		}
 	})
 }
+
+// FuzzManifest loads an artefact of true files under any manifest at all.
+func FuzzManifest(f *testing.F) {
+	dir := filepath.Join(f.TempDir(), "m")
+	if err := Prior().Save(dir, &Manifest{Vector: "v"}); err != nil {
+		f.Fatal(err)
+	}
+	path := filepath.Join(dir, "manifest.json")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add(whole[:len(whole)/2])
+	f.Add(bytes.Replace(whole, []byte(".arrow"), []byte("/../../../etc/passwd"), 1))
+	f.Add([]byte(`{"format":1,"vector":"v","files":{}}`))
+	f.Add([]byte("null"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, man, err := Load(dir, "v")
+		if err != nil && !errors.Is(err, ErrArtefact) {
+			t.Errorf("%v is no ErrArtefact", err)
+		}
+		if err == nil && (m == nil || man.Vector != "v") {
+			t.Error("taken, and nothing of it")
+		}
+	})
+}

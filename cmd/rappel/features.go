@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rappel/datasets/ledger"
 	"rappel/datasets/store"
 	"rappel/features"
 )
@@ -89,7 +90,7 @@ func momentFlag(name, text string) (time.Time, error) {
 	if text == "" {
 		return time.Now(), nil
 	}
-	t, err := time.Parse(time.RFC3339, text)
+	t, err := ledger.ParseTime(text)
 	if err != nil {
 		return time.Time{}, usage(fmt.Errorf("--%s: %q is no moment such as 2026-03-01T06:00:00+01:00", name, text))
 	}

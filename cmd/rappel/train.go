@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"rappel/datasets/ledger"
 	"rappel/engine"
 	"rappel/models"
 )
@@ -108,10 +109,11 @@ func moment(flag, s string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t, nil
-		}
+	if t, err := ledger.ParseTime(s); err == nil {
+		return t, nil
+	}
+	if d, err := ledger.ParseDay(s); err == nil {
+		return d.UTC(), nil
 	}
 	return time.Time{}, usage(fmt.Errorf("%s: %q is neither an RFC 3339 time nor a date", flag, s))
 }

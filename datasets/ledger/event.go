@@ -618,8 +618,8 @@ func (f *fields) moment(name string, n need) time.Time {
 
 // readMoment keeps the offset of the text.
 func (f *fields) readMoment(name, s string) time.Time {
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil || s[13] != ':' { // an hour of one digit is parsed, too
+	t, err := ParseTime(s)
+	if err != nil {
 		f.fail(CodeBadTime, name, fmt.Sprintf("%q is not a time such as 2026-03-03T15:12:09+01:00", clip(s)))
 		return time.Time{}
 	}

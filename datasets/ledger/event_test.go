@@ -223,6 +223,33 @@ func TestRejectedAsJSON(t *testing.T) {
 	}
 }
 
+func TestParseTime(t *testing.T) {
+	for s, want := range map[string]string{
+		"2026-03-03T15:12:09+01:00":       "2026-03-03T14:12:09Z",
+		"2026-03-03T15:12:09Z":            "2026-03-03T15:12:09Z",
+		"2026-03-03T15:12:09.25Z":         "2026-03-03T15:12:09.25Z",
+		"2026-03-03T5:12:09Z":             "",
+		"2026-03-03T15:12:09,25Z":         "",
+		"2026-03-03T15:12:09":             "",
+		"2026-03-03 15:12:09Z":            "",
+		"2026-03-03t15:12:09z":            "",
+		"2026-03-03":                      "",
+		"":                                "",
+		"2026-02-30T15:12:09Z":            "",
+		"2026-03-03T24:00:00Z":            "",
+		"2026-03-03T15:12:09+1:00":        "",
+		"2026-03-03T15:12:09.1234567890Z": "2026-03-03T15:12:09.123456789Z",
+	} {
+		got, err := ParseTime(s)
+		if err != nil && want == "" {
+			continue
+		}
+		if err != nil || got.UTC().Format(time.RFC3339Nano) != want {
+			t.Errorf("ParseTime(%q) = %v, %v, want %q", s, got, err, want)
+		}
+	}
+}
+
 func TestParseCents(t *testing.T) {
 	for text, want := range map[string]int64{
 		"0": 0, "12": 1200, "12.5": 1250, "12.05": 1205, "12.500": 1250, "-3.10": -310, "007": 700, "10000000000000": maxCents,

@@ -8,6 +8,7 @@ package ledger
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -88,6 +89,17 @@ func ParseTone(s string) (Tone, bool) {
 // Methods are the payment methods that a vector keeps apart; any other counts
 // as "other", which is not among them.
 var Methods = [6]string{"transfer", "app", "card", "direct_debit", "cash", "link"}
+
+// ParseTime reads an RFC 3339 time such as 2026-03-03T15:12:09+01:00, in capitals,
+// and keeps its offset. It is stricter than time.Parse, which also takes an hour of
+// one digit and a comma before the fraction.
+func ParseTime(s string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err == nil && (s[13] != ':' || s[19] == ',') {
+		return time.Time{}, fmt.Errorf("parse time %q: not as RFC 3339 has it", s)
+	}
+	return t, err
+}
 
 // Day is a date without zone, counted in days since 1970-01-01.
 type Day int32

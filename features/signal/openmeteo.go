@@ -110,7 +110,7 @@ func ReadOpenMeteoJSON(r io.Reader, region string, made time.Time) ([]Hour, erro
 // openMeteoTime reads a time of an answer whose clock is offset seconds before
 // UTC: ISO 8601 without a zone, or seconds since 1970.
 func openMeteoTime(text string, offset int) (time.Time, error) {
-	if t, err := time.Parse("2006-01-02T15:04", text); err == nil {
+	if t, err := time.Parse("2006-01-02T15:04", text); err == nil && len(text) == len("2006-01-02T15:04") {
 		if y := t.Year(); y < 1900 || y > 2200 {
 			return time.Time{}, fmt.Errorf("year %d is none of ours", y)
 		}

@@ -64,7 +64,7 @@ func ReadSector(r io.Reader, known time.Time) ([]Sector, error) {
 			return nil, &FormatError{Line: line, Column: "value", Reason: fmt.Sprintf("%q is no number", cell("value"))}
 		}
 		if text := cell("known_at"); text != "" {
-			if s.Known, err = time.Parse(time.RFC3339, text); err != nil {
+			if s.Known, err = ledger.ParseTime(text); err != nil {
 				d, err := ledger.ParseDay(text)
 				if err != nil {
 					return nil, &FormatError{Line: line, Column: "known_at", Reason: fmt.Sprintf("%q is no moment", text)}
