@@ -284,49 +284,7 @@ func (e *Engine) Ingest(ctx context.Context, events []ledger.Event) (accepted, d
 
 // fold adds rows to the accounts they speak of.
 func (e *Engine) fold(ctx context.Context, r *ledger.Rows) {
-	byKey := map[ledger.Key]*ledger.Rows{}
-	part := func(creditor, debtor string) *ledger.Rows {
-		k := ledger.Key{Creditor: creditor, Debtor: debtor}
-		p := byKey[k]
-		if p == nil {
-			p = &ledger.Rows{}
-			byKey[k] = p
-		}
-		return p
-	}
-	for _, x := range r.Debtors {
-		p := part(x.Creditor, x.ID)
-		p.Debtors = append(p.Debtors, x)
-	}
-	for _, x := range r.Reach {
-		p := part(x.Creditor, x.Debtor)
-		p.Reach = append(p.Reach, x)
-	}
-	for _, x := range r.Invoices {
-		p := part(x.Creditor, x.Debtor)
-		p.Invoices = append(p.Invoices, x)
-	}
-	for _, x := range r.Payments {
-		p := part(x.Creditor, x.Debtor)
-		p.Payments = append(p.Payments, x)
-	}
-	for _, x := range r.Contacts {
-		p := part(x.Creditor, x.Debtor)
-		p.Contacts = append(p.Contacts, x)
-	}
-	for _, x := range r.Engagements {
-		p := part(x.Creditor, x.Debtor)
-		p.Engagements = append(p.Engagements, x)
-	}
-	for _, x := range r.Cases {
-		p := part(x.Creditor, x.Debtor)
-		p.Cases = append(p.Cases, x)
-	}
-	for _, x := range r.Ratings {
-		p := part(x.Creditor, x.Debtor)
-		p.Ratings = append(p.Ratings, x)
-	}
-	for k, p := range byKey {
+	for k, p := range r.ByDebtor() {
 		b, err := e.book(k.Creditor)
 		if err != nil {
 			e.opt.Log.LogAttrs(ctx, slog.LevelWarn, "rows of an unknown creditor",

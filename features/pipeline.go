@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -51,7 +52,11 @@ type Source interface {
 
 // Pipeline computes features from the relations of one database. It may be used
 // from many goroutines; each call has its own connection.
-type Pipeline struct{ src Source }
+type Pipeline struct {
+	src   Source
+	path  string     // where names are looked up, once the words are there
+	words sync.Mutex // of path
+}
 
 // New returns the pipeline over src, whose relations have the names and columns
 // of the warehouse.
@@ -101,7 +106,7 @@ func (p *Pipeline) Vectors(ctx context.Context, asOf time.Time, f Filter, yield 
 func (p *Pipeline) vectors(ctx context.Context, asOf time.Time, f Filter, fn func(*session) error) error {
 	return p.session(ctx, func(c *session) error {
 		if f.HalfLife != 0 {
-			if err := c.exec(fmt.Sprintf("CREATE OR REPLACE TEMP MACRO look_half_life() AS %v::DOUBLE", f.HalfLife)); err != nil {
+			if err := c.exec(fmt.Sprintf("SET VARIABLE look_half_life = %v::DOUBLE", f.HalfLife)); err != nil {
 				return err
 			}
 		}

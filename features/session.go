@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -27,12 +29,45 @@ type session struct {
 func (p *Pipeline) session(ctx context.Context, fn func(c *session) error) error {
 	return p.src.Arrow(ctx, func(db *duckdb.Arrow) error {
 		c := &session{ctx, db}
-		if err := c.exec(text("macros")); err != nil {
+		path, err := p.define(c)
+		if err == nil {
+			err = c.exec("SET search_path = " + quote(path))
+		}
+		if err != nil {
 			return err
 		}
 		return fn(c)
 	})
 }
+
+// define puts the macros into a database of their own, in memory, beside that of
+// the relations, where all connections find them: to define them for each took
+// longer than a small statement. It returns the path on which names are found.
+func (p *Pipeline) define(c *session) (path string, err error) {
+	p.words.Lock()
+	defer p.words.Unlock()
+	if p.path != "" {
+		return p.path, nil
+	}
+	definitions.Lock() // another pipeline may have the same source
+	defer definitions.Unlock()
+	there := false
+	err = c.read("SELECT current_database() AS own, count(*) FILTER (database_name = 'words') AS words FROM duckdb_databases()", func(rec arrow.RecordBatch) error {
+		path = `"` + strings.ReplaceAll(rec.Column(0).(*array.String).Value(0), `"`, `""`) + `".main,words.main`
+		there = rec.Column(1).(*array.Int64).Value(0) > 0
+		return nil
+	})
+	if err == nil && !there {
+		err = c.exec("ATTACH ':memory:' AS words; USE words; " + text("macros"))
+	}
+	if err != nil {
+		return "", err
+	}
+	p.path = path
+	return path, nil
+}
+
+var definitions sync.Mutex
 
 // horizon sets the end of what may be read at all.
 func (c *session) horizon(t time.Time) error {

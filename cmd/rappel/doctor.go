@@ -205,7 +205,7 @@ func (f *findings) warehouse(ctx context.Context, st *store.Store, now time.Time
 // checksum of every block.
 func readAll(ctx context.Context, st *store.Store) (rows int64, tables int, err error) {
 	db := st.DB()
-	list, err := db.QueryContext(ctx, "SELECT table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' ORDER BY table_name")
+	list, err := db.QueryContext(ctx, "SELECT table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND table_catalog = current_database() ORDER BY table_name")
 	if err != nil {
 		return 0, 0, err
 	}

@@ -34,9 +34,9 @@ type served struct {
 	url, key string
 }
 
-func serveProcess(t *testing.T, db, key string) *served {
+func serveProcess(t *testing.T, db, key string, flags ...string) *served {
 	t.Helper()
-	cmd := command(t, "serve", "--db", db, "--addr", "127.0.0.1:0")
+	cmd := command(t, append([]string{"serve", "--db", db, "--addr", "127.0.0.1:0"}, flags...)...)
 	errs, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +54,15 @@ func serveProcess(t *testing.T, db, key string) *served {
 	go func() { _, _ = io.Copy(io.Discard, errs) }()
 	_, url, _ := strings.Cut(strings.TrimSpace(said.String()), "listening on ")
 	return &served{cmd, t, url, key}
+}
+
+func createKey(t *testing.T, db string) string {
+	t.Helper()
+	made, err := command(t, "key", "create", "--db", db).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(made))
 }
 
 // ask wants a 2xx and decodes the answer.
@@ -84,15 +93,20 @@ func (s *served) ask(method, path string, body, answer any) {
 	}
 }
 
+// kill is a kill −9.
+func (s *served) kill() {
+	s.t.Helper()
+	if err := s.Process.Kill(); err != nil {
+		s.t.Fatal(err)
+	}
+	_ = s.Wait()
+}
+
 // What an answer counts as accepted is there after a kill −9 in the next
 // instant, time and again; a signal ends the command in order.
 func TestServeSurvivesKill(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "w.duckdb")
-	made, err := command(t, "key", "create", "--db", db).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := strings.TrimSpace(string(made))
+	key := createKey(t, db)
 	var receipt struct{ Accepted, Duplicates int }
 	events := []map[string]any{}
 	for round := range 3 {
@@ -112,10 +126,7 @@ func TestServeSurvivesKill(t *testing.T) {
 			events = append(events, e)
 			s.ask("POST", "/v1/events", []any{e}, &receipt)
 		}
-		if err := s.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		_ = s.Wait()
+		s.kill()
 	}
 	s := serveProcess(t, db, key)
 	var profile struct {

@@ -268,6 +268,32 @@ type Rows struct {
 	Ratings     []Rating
 }
 
+// ByDebtor returns the rows of each debtor, in the order they have here.
+func (r *Rows) ByDebtor() map[Key]*Rows {
+	by := map[Key]*Rows{}
+	deal(by, r.Debtors, func(x *Debtor) Key { return Key{x.Creditor, x.ID} }, func(r *Rows) *[]Debtor { return &r.Debtors })
+	deal(by, r.Reach, func(x *Reach) Key { return Key{x.Creditor, x.Debtor} }, func(r *Rows) *[]Reach { return &r.Reach })
+	deal(by, r.Invoices, func(x *Invoice) Key { return Key{x.Creditor, x.Debtor} }, func(r *Rows) *[]Invoice { return &r.Invoices })
+	deal(by, r.Payments, func(x *Payment) Key { return Key{x.Creditor, x.Debtor} }, func(r *Rows) *[]Payment { return &r.Payments })
+	deal(by, r.Contacts, func(x *Contact) Key { return Key{x.Creditor, x.Debtor} }, func(r *Rows) *[]Contact { return &r.Contacts })
+	deal(by, r.Engagements, func(x *Engagement) Key { return Key{x.Creditor, x.Debtor} }, func(r *Rows) *[]Engagement { return &r.Engagements })
+	deal(by, r.Cases, func(x *Case) Key { return Key{x.Creditor, x.Debtor} }, func(r *Rows) *[]Case { return &r.Cases })
+	deal(by, r.Ratings, func(x *Rating) Key { return Key{x.Creditor, x.Debtor} }, func(r *Rows) *[]Rating { return &r.Ratings })
+	return by
+}
+
+// deal adds each row to the list of its debtor.
+func deal[T any](by map[Key]*Rows, rows []T, key func(*T) Key, list func(*Rows) *[]T) {
+	for i := range rows {
+		k := key(&rows[i])
+		if by[k] == nil {
+			by[k] = &Rows{}
+		}
+		to := list(by[k])
+		*to = append(*to, rows[i])
+	}
+}
+
 // Decision is one answer of the engine, as it is logged before it is given.
 type Decision struct {
 	Creditor, ID, Debtor string

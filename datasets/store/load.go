@@ -63,125 +63,112 @@ var loads = []tableLoad{
 		"debtors",
 		"creditor_id, debtor_id, kind, language, timezone, country, postcode, sector_code, epoch_us(created_at), epoch_us(observed_at)",
 		"creditor_id, debtor_id, observed_at",
-		func(r record, to *ledger.Rows) {
-			to.Debtors = slices.Grow(to.Debtors, r.len())
-			for i := range r.len() {
-				to.Debtors = append(to.Debtors, ledger.Debtor{
-					Creditor: r.text(0, i), ID: r.text(1, i), Kind: ledger.Kind(r.text(2, i)), Language: r.text(3, i),
-					Timezone: r.text(4, i), Country: r.text(5, i), Postcode: r.text(6, i), Sector: r.text(7, i),
-					CreatedAt: r.moment(8, i), ObservedAt: r.moment(9, i),
-				})
+		each(func(to *ledger.Rows) *[]ledger.Debtor { return &to.Debtors }, func(r record, i int) ledger.Debtor {
+			return ledger.Debtor{
+				Creditor: r.text(0, i), ID: r.text(1, i), Kind: ledger.Kind(r.text(2, i)), Language: r.text(3, i),
+				Timezone: r.text(4, i), Country: r.text(5, i), Postcode: r.text(6, i), Sector: r.text(7, i),
+				CreatedAt: r.moment(8, i), ObservedAt: r.moment(9, i),
 			}
-		},
+		}),
 	},
 	{
 		"debtor_channels",
 		"creditor_id, debtor_id, channel, reachable, consent, opted_out, epoch_us(observed_at)",
 		"creditor_id, debtor_id, observed_at, channel",
-		func(r record, to *ledger.Rows) {
-			to.Reach = slices.Grow(to.Reach, r.len())
-			for i := range r.len() {
-				c := ledger.Reach{
-					Creditor: r.text(0, i), Debtor: r.text(1, i), Channel: r.channel(2, i),
-					Reachable: r.flag(3, i), Consent: r.flag(4, i), OptedOut: r.flag(5, i), ObservedAt: r.moment(6, i),
-				}
-				for k, facet := range []ledger.Facet{ledger.FacetReachable, ledger.FacetConsent, ledger.FacetOptedOut} {
-					if r.null(3+k, i) {
-						c.Unknown |= facet
-					}
-				}
-				to.Reach = append(to.Reach, c)
+		each(func(to *ledger.Rows) *[]ledger.Reach { return &to.Reach }, func(r record, i int) ledger.Reach {
+			c := ledger.Reach{
+				Creditor: r.text(0, i), Debtor: r.text(1, i), Channel: r.channel(2, i),
+				Reachable: r.flag(3, i), Consent: r.flag(4, i), OptedOut: r.flag(5, i), ObservedAt: r.moment(6, i),
 			}
-		},
+			for k, facet := range []ledger.Facet{ledger.FacetReachable, ledger.FacetConsent, ledger.FacetOptedOut} {
+				if r.null(3+k, i) {
+					c.Unknown |= facet
+				}
+			}
+			return c
+		}),
 	},
 	{
 		"invoices",
 		"creditor_id, invoice_id, debtor_id, epoch_us(observed_at), epoch_us(issued_at), due_on, CAST(amount * 100 AS BIGINT), currency, epoch_us(cancelled_at)",
 		"creditor_id, debtor_id, observed_at, invoice_id",
-		func(r record, to *ledger.Rows) {
-			to.Invoices = slices.Grow(to.Invoices, r.len())
-			for i := range r.len() {
-				to.Invoices = append(to.Invoices, ledger.Invoice{
-					Creditor: r.text(0, i), ID: r.text(1, i), Debtor: r.text(2, i), ObservedAt: r.moment(3, i),
-					IssuedAt: r.moment(4, i), DueOn: r.day(5, i), Cents: r.number(6, i), Currency: r.text(7, i),
-					CancelledAt: r.moment(8, i),
-				})
+		each(func(to *ledger.Rows) *[]ledger.Invoice { return &to.Invoices }, func(r record, i int) ledger.Invoice {
+			return ledger.Invoice{
+				Creditor: r.text(0, i), ID: r.text(1, i), Debtor: r.text(2, i), ObservedAt: r.moment(3, i),
+				IssuedAt: r.moment(4, i), DueOn: r.day(5, i), Cents: r.number(6, i), Currency: r.text(7, i),
+				CancelledAt: r.moment(8, i),
 			}
-		},
+		}),
 	},
 	{
 		"payments",
 		"creditor_id, payment_id, invoice_id, debtor_id, epoch_us(paid_at), CAST(amount * 100 AS BIGINT), method",
 		"creditor_id, debtor_id, paid_at, payment_id",
-		func(r record, to *ledger.Rows) {
-			to.Payments = slices.Grow(to.Payments, r.len())
-			for i := range r.len() {
-				to.Payments = append(to.Payments, ledger.Payment{
-					Creditor: r.text(0, i), ID: r.text(1, i), Invoice: r.text(2, i), Debtor: r.text(3, i),
-					PaidAt: r.moment(4, i), Cents: r.number(5, i), Method: r.text(6, i),
-				})
+		each(func(to *ledger.Rows) *[]ledger.Payment { return &to.Payments }, func(r record, i int) ledger.Payment {
+			return ledger.Payment{
+				Creditor: r.text(0, i), ID: r.text(1, i), Invoice: r.text(2, i), Debtor: r.text(3, i),
+				PaidAt: r.moment(4, i), Cents: r.number(5, i), Method: r.text(6, i),
 			}
-		},
+		}),
 	},
 	{
 		"contacts",
 		"creditor_id, contact_id, debtor_id, decision_id, channel, tone, epoch_us(sent_at), CAST(cost * 100 AS BIGINT), invoice_ids",
 		"creditor_id, debtor_id, sent_at, contact_id",
-		func(r record, to *ledger.Rows) {
-			to.Contacts = slices.Grow(to.Contacts, r.len())
-			for i := range r.len() {
-				c := ledger.Contact{
-					Creditor: r.text(0, i), ID: r.text(1, i), Debtor: r.text(2, i), Decision: r.text(3, i),
-					Channel: r.channel(4, i), SentAt: r.moment(6, i), CostCents: r.number(7, i), Invoices: r.texts(8, i),
-				}
-				c.Tone, _ = ledger.ParseTone(r.text(5, i))
-				to.Contacts = append(to.Contacts, c)
+		each(func(to *ledger.Rows) *[]ledger.Contact { return &to.Contacts }, func(r record, i int) ledger.Contact {
+			c := ledger.Contact{
+				Creditor: r.text(0, i), ID: r.text(1, i), Debtor: r.text(2, i), Decision: r.text(3, i),
+				Channel: r.channel(4, i), SentAt: r.moment(6, i), CostCents: r.number(7, i), Invoices: r.texts(8, i),
 			}
-		},
+			c.Tone, _ = ledger.ParseTone(r.text(5, i))
+			return c
+		}),
 	},
 	{
 		"engagements",
 		"creditor_id, event_id, debtor_id, contact_id, invoice_id, channel, kind, epoch_us(occurred_at), precision, is_machine",
 		"creditor_id, debtor_id, occurred_at, event_id",
-		func(r record, to *ledger.Rows) {
-			to.Engagements = slices.Grow(to.Engagements, r.len())
-			for i := range r.len() {
-				to.Engagements = append(to.Engagements, ledger.Engagement{
-					Creditor: r.text(0, i), EventID: r.text(1, i), Debtor: r.text(2, i), Contact: r.text(3, i),
-					Invoice: r.text(4, i), Channel: r.channel(5, i), HasChannel: !r.null(5, i), Kind: r.text(6, i),
-					OccurredAt: r.moment(7, i), Precision: r.text(8, i), Machine: r.flag(9, i),
-				})
+		each(func(to *ledger.Rows) *[]ledger.Engagement { return &to.Engagements }, func(r record, i int) ledger.Engagement {
+			return ledger.Engagement{
+				Creditor: r.text(0, i), EventID: r.text(1, i), Debtor: r.text(2, i), Contact: r.text(3, i),
+				Invoice: r.text(4, i), Channel: r.channel(5, i), HasChannel: !r.null(5, i), Kind: r.text(6, i),
+				OccurredAt: r.moment(7, i), Precision: r.text(8, i), Machine: r.flag(9, i),
 			}
-		},
+		}),
 	},
 	{
 		"cases",
 		"creditor_id, case_id, debtor_id, invoice_id, kind, epoch_us(opened_at), expires_on, epoch_us(closed_at), outcome",
 		"creditor_id, debtor_id, opened_at, case_id",
-		func(r record, to *ledger.Rows) {
-			to.Cases = slices.Grow(to.Cases, r.len())
-			for i := range r.len() {
-				to.Cases = append(to.Cases, ledger.Case{
-					Creditor: r.text(0, i), ID: r.text(1, i), Debtor: r.text(2, i), Invoice: r.text(3, i), Kind: r.text(4, i),
-					OpenedAt: r.moment(5, i), ExpiresOn: r.day(6, i), ClosedAt: r.moment(7, i), Outcome: r.text(8, i),
-				})
+		each(func(to *ledger.Rows) *[]ledger.Case { return &to.Cases }, func(r record, i int) ledger.Case {
+			return ledger.Case{
+				Creditor: r.text(0, i), ID: r.text(1, i), Debtor: r.text(2, i), Invoice: r.text(3, i), Kind: r.text(4, i),
+				OpenedAt: r.moment(5, i), ExpiresOn: r.day(6, i), ClosedAt: r.moment(7, i), Outcome: r.text(8, i),
 			}
-		},
+		}),
 	},
 	{
 		"ratings",
 		"creditor_id, debtor_id, epoch_us(observed_at), provider, score",
 		"creditor_id, debtor_id, observed_at, provider",
-		func(r record, to *ledger.Rows) {
-			to.Ratings = slices.Grow(to.Ratings, r.len())
-			for i := range r.len() {
-				to.Ratings = append(to.Ratings, ledger.Rating{
-					Creditor: r.text(0, i), Debtor: r.text(1, i), ObservedAt: r.moment(2, i),
-					Provider: r.text(3, i), Score: r.Column(4).(*array.Float64).Value(i),
-				})
+		each(func(to *ledger.Rows) *[]ledger.Rating { return &to.Ratings }, func(r record, i int) ledger.Rating {
+			return ledger.Rating{
+				Creditor: r.text(0, i), Debtor: r.text(1, i), ObservedAt: r.moment(2, i),
+				Provider: r.text(3, i), Score: r.Column(4).(*array.Float64).Value(i),
 			}
-		},
+		}),
 	},
+}
+
+// each reads the rows of a batch one by one into the list that they belong to.
+func each[T any](list func(*ledger.Rows) *[]T, row func(r record, i int) T) func(record, *ledger.Rows) {
+	return func(r record, to *ledger.Rows) {
+		rows := slices.Grow(*list(to), r.len())
+		for i := range r.len() {
+			rows = append(rows, row(r, i))
+		}
+		*list(to) = rows
+	}
 }
 
 // record reads single values of an Arrow batch. Texts are copied: the batch

@@ -5,96 +5,96 @@
 -- Sums are over whole numbers (weights in 2^-30), so that they do not depend
 -- on the order in which rows, or threads, are added up.
 
-CREATE OR REPLACE TEMP MACRO us(moment) AS epoch_us(moment);
-CREATE OR REPLACE TEMP MACRO moment_of(us) AS make_timestamptz(us);
-CREATE OR REPLACE TEMP MACRO day_us() AS 86400000000;
-CREATE OR REPLACE TEMP MACRO hour_us() AS 3600000000;
-CREATE OR REPLACE TEMP MACRO utc_day(us) AS (us // 86400000000)::INTEGER;
-CREATE OR REPLACE TEMP MACRO utc_hour(us) AS (us // 3600000000)::INTEGER;
-CREATE OR REPLACE TEMP MACRO day_number(d) AS (d - DATE '1970-01-01')::INTEGER;
-CREATE OR REPLACE TEMP MACRO date_of(day) AS (DATE '1970-01-01' + day);
-CREATE OR REPLACE TEMP MACRO known_zones() AS TABLE SELECT name AS zone FROM pg_timezone_names();
+CREATE MACRO us(moment) AS epoch_us(moment);
+CREATE MACRO moment_of(us) AS make_timestamptz(us);
+CREATE MACRO day_us() AS 86400000000;
+CREATE MACRO hour_us() AS 3600000000;
+CREATE MACRO utc_day(us) AS (us // 86400000000)::INTEGER;
+CREATE MACRO utc_hour(us) AS (us // 3600000000)::INTEGER;
+CREATE MACRO day_number(d) AS (d - DATE '1970-01-01')::INTEGER;
+CREATE MACRO date_of(day) AS (DATE '1970-01-01' + day);
+CREATE TABLE known_zones AS SELECT name AS zone FROM pg_timezone_names();
 
-CREATE OR REPLACE TEMP MACRO cents(amount) AS round(amount::DOUBLE * 100)::BIGINT;
+CREATE MACRO cents(amount) AS round(amount::DOUBLE * 100)::BIGINT;
 
 -- The end of what may be read at all, and the window to learn from: set before the
 -- steps (hazard and outlook alone read the window).
-CREATE OR REPLACE TEMP MACRO horizon() AS getvariable('horizon');
-CREATE OR REPLACE TEMP MACRO window_start() AS getvariable('window_start');
-CREATE OR REPLACE TEMP MACRO keep() AS getvariable('keep');
-CREATE OR REPLACE TEMP MACRO first_only() AS getvariable('first_only');
+CREATE MACRO horizon() AS getvariable('horizon');
+CREATE MACRO window_start() AS getvariable('window_start');
+CREATE MACRO keep() AS getvariable('keep');
+CREATE MACRO first_only() AS getvariable('first_only');
 
 -- Numbers of 64 bits in place of texts, that join faster: of a thing of a debtor,
 -- NULL without a name, and of a profile. Two of a book that are equal by chance
 -- are less likely than a fault of the disk.
-CREATE OR REPLACE TEMP MACRO number_of(seed, id) AS CASE WHEN id IS NOT NULL THEN hash(seed, id) END;
-CREATE OR REPLACE TEMP MACRO profile(creditor, kind, sector, area) AS hash(creditor, kind, sector, area);
+CREATE MACRO number_of(seed, id) AS CASE WHEN id IS NOT NULL THEN hash(seed, id) END;
+CREATE MACRO profile(creditor, kind, sector, area) AS hash(creditor, kind, sector, area);
 
 -- A zone and a UTC day in one number; the wall clock of a row of clock.
-CREATE OR REPLACE TEMP MACRO slot(zid, day) AS zid * 4194304 + day;
-CREATE OR REPLACE TEMP MACRO local(us, before_us, change_us, after_us) AS us + CASE WHEN us >= change_us THEN after_us ELSE before_us END;
+CREATE MACRO slot(zid, day) AS zid * 4194304 + day;
+CREATE MACRO local(us, before_us, change_us, after_us) AS us + CASE WHEN us >= change_us THEN after_us ELSE before_us END;
 
 -- The wall clock of a zone, minus UTC.
-CREATE OR REPLACE TEMP MACRO zone_offset(zone, us) AS epoch_us(timezone(zone, make_timestamptz(us))) - us;
+CREATE MACRO zone_offset(zone, us) AS epoch_us(timezone(zone, make_timestamptz(us))) - us;
 
 -- Calendar. Monday is 0; hour 0 of the week is Monday 00:00.
-CREATE OR REPLACE TEMP MACRO weekday(day) AS (day + 3) % 7;
-CREATE OR REPLACE TEMP MACRO hour_of_week(hour) AS (hour + 72) % 168;
-CREATE OR REPLACE TEMP MACRO is_month_end(day) AS
+CREATE MACRO weekday(day) AS (day + 3) % 7;
+CREATE MACRO hour_of_week(hour) AS (hour + 72) % 168;
+CREATE MACRO is_month_end(day) AS
     day(date_of(day)) <= 2 OR day(date_of(day + 3)) <= 3;
 
-CREATE OR REPLACE TEMP MACRO since_month_end(day) AS
+CREATE MACRO since_month_end(day) AS
     CASE WHEN day(date_of(day + 1)) = 1 THEN 0 ELSE day(date_of(day)) END;
 
 -- Half-life of a habit: 180 days. One is 2^30.
-CREATE OR REPLACE TEMP MACRO decay(age_days) AS
+CREATE MACRO decay(age_days) AS
     round(pow(2.0, 30 - age_days / 180.0))::BIGINT;
--- The same for when debtors look, whose half-life is chosen by what it foretells;
--- it is defined anew for those who chose.
-CREATE OR REPLACE TEMP MACRO look_half_life() AS 180.0;
-CREATE OR REPLACE TEMP MACRO look_decay(age_days) AS
+-- The same for when debtors look, whose half-life is chosen by what it foretells: a
+-- variable of those who chose.
+CREATE MACRO look_half_life() AS coalesce(getvariable('look_half_life'), 180.0);
+CREATE MACRO look_decay(age_days) AS
     round(pow(2.0, 30 - age_days / look_half_life()))::BIGINT;
 -- The same weight apart from a factor that all of a sum share, and that factor on
 -- the day of asking: so a running sum need not be made anew every day.
-CREATE OR REPLACE TEMP MACRO growth(day) AS pow(2.0, (day - 20000) / 180.0);
-CREATE OR REPLACE TEMP MACRO paid_then(grown, day) AS (coalesce(grown, 0) / growth(day))::DOUBLE;
+CREATE MACRO growth(day) AS pow(2.0, (day - 20000) / 180.0);
+CREATE MACRO paid_then(grown, day) AS (coalesce(grown, 0) / growth(day))::DOUBLE;
 
 -- Lists, in the fixed order of channels, weekdays, methods and parts of the day.
-CREATE OR REPLACE TEMP MACRO channel_number(name) AS
+CREATE MACRO channel_number(name) AS
     CASE name WHEN 'email' THEN 0 WHEN 'sms' THEN 1 WHEN 'whatsapp' THEN 2
               WHEN 'letter' THEN 3 WHEN 'phone' THEN 4 END;
-CREATE OR REPLACE TEMP MACRO tone_number(name) AS
+CREATE MACRO tone_number(name) AS
     CASE name WHEN 'friendly' THEN 0 WHEN 'neutral' THEN 1 WHEN 'formal' THEN 2 END;
-CREATE OR REPLACE TEMP MACRO method_number(name) AS
+CREATE MACRO method_number(name) AS
     CASE name WHEN 'transfer' THEN 0 WHEN 'app' THEN 1 WHEN 'card' THEN 2
               WHEN 'direct_debit' THEN 3 WHEN 'cash' THEN 4 WHEN 'link' THEN 5 ELSE 6 END;
-CREATE OR REPLACE TEMP MACRO kind_number(name) AS
+CREATE MACRO kind_number(name) AS
     CASE name WHEN 'delivered' THEN 0 WHEN 'opened' THEN 2 WHEN 'clicked' THEN 4 WHEN 'viewed' THEN 3 WHEN 'replied' THEN 5
               WHEN 'answered' THEN 6 WHEN 'bounced' THEN 1 WHEN 'unsubscribed' THEN 7 WHEN 'complained' THEN 8 END;
 -- Days late as they are packed, within 20 bits; and a bit of a packed number.
-CREATE OR REPLACE TEMP MACRO bounded(days) AS greatest(least(days, 524287), -524288);
-CREATE OR REPLACE TEMP MACRO flag(x, i) AS CASE WHEN x THEN 1 << i ELSE 0 END;
-CREATE OR REPLACE TEMP MACRO zeros(n) AS list_resize([]::FLOAT[], n, 0);
+CREATE MACRO bounded(days) AS greatest(least(days, 524287), -524288);
+CREATE MACRO flag(x, i) AS CASE WHEN x THEN 1 << i ELSE 0 END;
+CREATE MACRO zeros(n) AS list_resize([]::FLOAT[], n, 0);
 -- The area of a profile: country (the creditor's where unknown) and the first
 -- two characters of the postcode. It is also the region of weather and signals.
-CREATE OR REPLACE TEMP MACRO profile_area(own, creditors, postcode) AS
+CREATE MACRO profile_area(own, creditors, postcode) AS
     coalesce(nullif(own, ''), creditors, '') || left(postcode, 2);
 -- The weather of an hour, or of several, packed into one number that adds up: how
 -- many hours, of those the wet ones, and minutes of sun.
-CREATE OR REPLACE TEMP MACRO packed_sky(sun, wet) AS 1 + wet * 262144 + sun * 68719476736;
-CREATE OR REPLACE TEMP MACRO hours(sky) AS sky % 262144;
-CREATE OR REPLACE TEMP MACRO wets(sky) AS sky // 262144 % 262144;
-CREATE OR REPLACE TEMP MACRO suns(sky) AS sky // 68719476736;
+CREATE MACRO packed_sky(sun, wet) AS 1 + wet * 262144 + sun * 68719476736;
+CREATE MACRO hours(sky) AS sky % 262144;
+CREATE MACRO wets(sky) AS sky // 262144 % 262144;
+CREATE MACRO suns(sky) AS sky // 68719476736;
 -- Sums of x by part of the day, and two such lists added up.
-CREATE OR REPLACE TEMP MACRO by_part(x, part) AS
+CREATE MACRO by_part(x, part) AS
     [sum(CASE WHEN part = 0 THEN x ELSE 0 END), sum(CASE WHEN part = 1 THEN x ELSE 0 END),
      sum(CASE WHEN part = 2 THEN x ELSE 0 END), sum(CASE WHEN part = 3 THEN x ELSE 0 END)]::BIGINT[];
-CREATE OR REPLACE TEMP MACRO added(a, b) AS [a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4]];
+CREATE MACRO added(a, b) AS [a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4]];
 -- What a debtor's hours show of the weather, by part of the day: the mean of x at
 -- hours with a sign, less its mean over hours when something lay unread, shrunk
 -- to 0 with the weight of ten signs.
-CREATE OR REPLACE TEMP MACRO weather_effect(x, n, base_x, base_n) AS
+CREATE MACRO weather_effect(x, n, base_x, base_n) AS
     CASE WHEN n > 0 AND base_n > 0 THEN (x / n - base_x / base_n) * n / (n + 10) ELSE 0 END;
 -- Days since a day, -1 for none in 60 days.
-CREATE OR REPLACE TEMP MACRO since(day, last) AS
+CREATE MACRO since(day, last) AS
     CASE WHEN day - last <= 60 THEN day - last ELSE -1 END::DOUBLE;

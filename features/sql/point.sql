@@ -4,7 +4,6 @@
 --      zone, kind, sector (two digits), area (country + two characters of the
 --      postcode), language, country
 -- Leak guard: reads only rows of debtors with observed_at <= as_of, latest wins.
-WITH zones AS MATERIALIZED (SELECT "zone" FROM known_zones())
 SELECT creditor_id, debtor_id, as_of, us(as_of) AS upto,
        coalesce(own."zone", theirs."zone", 'UTC') AS "zone",
        kind, language, coalesce(nullif(latest.country, ''), c.country, '') AS country,
@@ -23,5 +22,5 @@ FROM (
       ON d.creditor_id = p.creditor_id AND d.debtor_id = p.debtor_id AND d.observed_at <= p.as_of
     GROUP BY p.creditor_id, p.debtor_id, p.as_of) latest
 LEFT JOIN creditors c USING (creditor_id)
-LEFT JOIN zones own ON own."zone" = latest.timezone
-LEFT JOIN zones theirs ON theirs."zone" = c.timezone
+LEFT JOIN known_zones own ON own."zone" = latest.timezone
+LEFT JOIN known_zones theirs ON theirs."zone" = c.timezone
