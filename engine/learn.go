@@ -278,7 +278,12 @@ func (e *Engine) respond(l *learned, base *response.Model, books []*book, known 
 			}
 		})
 	}
-	fit, err := response.Fit(all, len(l.model.Profiles), base)
+	prior := *base
+	prior.Segment, prior.SegmentSeen = slices.Clone(base.Segment), slices.Clone(base.SegmentSeen)
+	for _, key := range l.model.Profiles[prior.Segments:] {
+		prior.Extend(models.Believed(key))
+	}
+	fit, err := response.Fit(all, &prior)
 	if err != nil {
 		return err
 	}

@@ -278,7 +278,7 @@ func (e *Engine) fitTiming(l *learned, seed uint64, permutations int, books ...*
 		delays = append(delays, e.delays(b, l)...)
 	}
 	if len(delays) > 0 {
-		speeds, err := timing.FitSpeed(delays, ledger.Channels, timing.DefaultSpeed(), 20)
+		speeds, err := timing.FitSpeed(delays, models.PriorSpeeds(), 20)
 		if err != nil {
 			return r, fmt.Errorf("speeds: %w", err)
 		}

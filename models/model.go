@@ -131,9 +131,7 @@ func Prior() *Model {
 		Response:       response.Prior(),
 		Bandit:         pool,
 	}
-	for range ledger.Channels {
-		m.Speeds = append(m.Speeds, timing.DefaultSpeed())
-	}
+	m.Speeds = PriorSpeeds()
 	m.index()
 	return m
 }
@@ -181,6 +179,7 @@ func (m *Model) AddProfiles(keys []string) {
 		if _, ok := m.profile[k]; !ok {
 			m.profile[k] = len(m.Profiles)
 			m.Profiles = append(m.Profiles, k)
+			m.Response.Extend(Believed(k))
 		}
 	}
 }

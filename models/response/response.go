@@ -8,9 +8,11 @@
 //
 //	log Λ = base(channel) + profile × channel + debtor + debtor × channel + coefficients · x
 //
-// The three groups of effects are normal around 0; their variances are found
-// from the data by empirical Bayes in a Laplace approximation, so that each
-// debtor is as much like the others as debtors are. The package sees contacts
+// The three groups of effects are normal, those of profiles around what experts
+// believe of them; their variances are found from the data by empirical Bayes in
+// a Gaussian variational approximation (Ormerod and Wand 2012,
+// doi:10.1198/jcgs.2011.09118), so that each debtor is as much like the others as
+// debtors are. The package sees contacts
 // and days, never who.
 package response
 
@@ -18,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Channels is the number of channels of every per-channel array here, in the
@@ -90,6 +93,7 @@ type Model struct {
 	Seen   [Channels]float64   // P(sign) of an average debtor
 	Marked [Channels]float64   // P(mark | moved)
 	Stray  [Channels]float64   // P(mark | not moved)
+	Told   [Channels]float64   // share of what contacts tell that is left without knowing whose doing payments were
 	// Segments is the number of profiles, Segment their effects, Segments ×
 	// Channels, and SegmentSeen how much more or less they show signs.
 	Segments    int
@@ -132,7 +136,8 @@ func Prior() *Model {
 		Sign:   0.5, SegmentVar: 0.15, OwnVar: 0.15, PairVar: 0.2,
 	}
 	for c, moved := range [Channels]float64{0.15, 0.2, 0.2, 0.13, 0.3} {
-		m.Base[c] = math.Log(-math.Log1p(-moved))
+		m.Told[c] = 0.6
+		m.Base[c] = math.Log(-math.Log1p(-moved)) - (m.OwnVar+m.PairVar)/2
 	}
 	m.Coef = [Covariates]float64{CovNotice: 0.8, CovFatigue: -0.25, CovFormal: -0.3, CovNeutralLate: 0.25, CovFormalLate: 0.5, CovPreDue: -0.4, CovRepeat: -0.05}
 	delay := [Channels]float64{0, 0, 0, 2, 0} // a letter is two days on its way
@@ -157,6 +162,15 @@ func (m *Model) normalise() {
 		for u := range lag {
 			lag[u] /= sum
 		}
+	}
+}
+
+// Extend appends a profile of which experts believe these effects.
+func (m *Model) Extend(effects *[Channels]float64) {
+	m.Segments++
+	m.Segment = append(m.Segment, effects[:]...)
+	for range Channels {
+		m.SegmentSeen = append(m.SegmentSeen, 1)
 	}
 }
 
@@ -187,11 +201,11 @@ func (m *Model) prior(segment, c int) float64 {
 	return eta
 }
 
-// Rate stores the logarithm of Λ on each channel, for a contact whose
-// covariates are all 0, and its posterior standard deviation.
+// Rate stores the logarithm of the mean of Λ on each channel, for a contact whose
+// covariates are all 0, and the posterior standard deviation of log Λ.
 func (m *Model) Rate(log, sd *[Channels]float64, segment int, e *Effects) {
 	for c := range Channels {
-		log[c] = m.prior(segment, c) + m.Sign*m.sign(segment, c, e.Seen[c], e.Asked[c]) + e.Own + e.Pair[c]
+		log[c] = m.prior(segment, c) + m.Sign*m.sign(segment, c, e.Seen[c], e.Asked[c]) + e.Own + e.Pair[c] + e.Var[c]/2
 		sd[c] = math.Sqrt(e.Var[c])
 	}
 }
@@ -254,7 +268,7 @@ func split(terms []term, added []float64, d *Debtor, e *Effects) {
 	}
 	for i := range d.Trials {
 		k, t := &d.Trials[i], &terms[i]
-		t.lambda = math.Exp(min(t.eta+e.Own+e.Pair[k.Channel], 2))
+		t.lambda = math.Exp(min(t.eta+e.Own+e.Pair[k.Channel]+e.Var[k.Channel]/2, 2))
 		if k.Payment >= 0 {
 			added[k.Payment] += t.lambda * t.dens
 		}
@@ -268,15 +282,13 @@ func split(terms []term, added []float64, d *Debtor, e *Effects) {
 	}
 }
 
-// slope is the derivative of a trial's log-likelihood by log Λ, and curve its
-// negative second one, kept positive: what is missing of the truth about whose
-// doing a payment was takes from it, but never all.
+// slope is the derivative of a trial's log-likelihood by log Λ.
 func (t *term) slope() float64 { return t.moved - t.lambda*t.reach }
 
-func (t *term) curve() float64 {
-	full := t.lambda * t.reach
-	return max(full-t.moved*(1-t.moved), 0.2*full)
-}
+// curve is what a trial tells of log Λ on average: the negative second
+// derivative, of which not knowing whose doing the payments were leaves a part
+// (Louis 1982, doi:10.1111/j.2517-6161.1982.tb01203.x).
+func (m *Model) curve(t *term, c int) float64 { return t.lambda * t.reach * m.Told[c] }
 
 // rounds of Newton on one debtor's effects; the likelihood is smooth and the
 // prior proper, so that a few suffice.
@@ -292,7 +304,7 @@ func (m *Model) own(e *Effects, terms []term, added []float64, d *Debtor, n int)
 		for i := range d.Trials {
 			k, t := &d.Trials[i], &terms[i]
 			g[k.Channel] += k.Weight * t.slope()
-			h[k.Channel] += k.Weight * t.curve()
+			h[k.Channel] += k.Weight * m.curve(t, k.Channel)
 		}
 		// The block of (own, pair…) is an arrow: eliminate the pairs.
 		top, slope := 1/m.OwnVar, -e.Own/m.OwnVar
@@ -308,16 +320,12 @@ func (m *Model) own(e *Effects, terms []term, added []float64, d *Debtor, n int)
 			e.Pair[c] += limit((g[c] - e.Pair[c]/m.PairVar - h[c]*step) / q)
 		}
 		e.Own += step
-	}
-	top := 1 / m.OwnVar
-	for c := range Channels {
-		top += h[c] - h[c]*h[c]/(1/m.PairVar+h[c])
-	}
-	for c := range Channels {
-		// Var(own + pair) from the inverse of the arrow.
-		q := 1/m.PairVar + h[c]
-		share := 1 - h[c]/q
-		e.Var[c] = 1/q + share*share/top
+		for c := range Channels {
+			// Var(own + pair) from the inverse of the arrow.
+			q := 1/m.PairVar + h[c]
+			share := 1 - h[c]/q
+			e.Var[c] = 1/q + share*share/top
+		}
 	}
 }
 
@@ -326,9 +334,8 @@ func limit(step float64) float64 { return min(max(step, -1), 1) }
 // Observe finds what one debtor differs in, and stores in asked, of the length
 // of d.Payments, how much of each payment was the doing of contacts.
 func (m *Model) Observe(d *Debtor, asked []float64) Effects {
-	e := counts(d)
+	e := m.counts(d)
 	if len(d.Trials) == 0 {
-		e.Var = m.Unknown().Var
 		return e
 	}
 	terms := make([]term, len(d.Trials))
@@ -344,8 +351,8 @@ func (m *Model) Observe(d *Debtor, asked []float64) Effects {
 }
 
 // counts returns effects of zero with the signs counted.
-func counts(d *Debtor) Effects {
-	var e Effects
+func (m *Model) counts(d *Debtor) Effects {
+	e := m.Unknown()
 	for i := range d.Trials {
 		if k := &d.Trials[i]; k.Asked {
 			e.Asked[k.Channel] += k.Weight
@@ -364,18 +371,17 @@ const sweeps = 25
 // columns of the population's dense part: bases, covariates, the power of signs.
 const columns = Channels + Covariates + 1
 
-// Fit estimates the population from a book, pulled towards prior; segments is
-// the number of profiles and a debtor's Segment in [0, segments). The result
-// depends on the order of the debtors only by rounding.
-func Fit(book []Debtor, segments int, prior *Model) (*Model, error) {
+// Fit estimates the population from a book, pulled towards prior. The profiles are
+// those of prior: a debtor's Segment lies in [0, prior.Segments). The result depends
+// on the order of the debtors only by rounding.
+func Fit(book []Debtor, prior *Model) (*Model, error) {
 	for i := range book {
-		if s := book[i].Segment; s < 0 || s >= segments {
-			return nil, fmt.Errorf("debtor %d: segment %d of %d: %w", i, s, segments, ErrSegment)
+		if s := book[i].Segment; s < 0 || s >= prior.Segments {
+			return nil, fmt.Errorf("debtor %d: segment %d of %d: %w", i, s, prior.Segments, ErrSegment)
 		}
 	}
 	m := *prior
-	m.Segments = segments
-	m.Segment, m.SegmentSeen = make([]float64, segments*Channels), make([]float64, segments*Channels)
+	m.Segment, m.SegmentSeen = slices.Clone(prior.Segment), make([]float64, len(prior.Segment))
 	f := newFit(&m, prior, book)
 	m.fitSigns(book, f.effects, prior)
 	for sweep := range sweeps {
@@ -410,7 +416,7 @@ func newFit(m, prior *Model, book []Debtor) *fit {
 	for i := range book {
 		n := len(book[i].Trials)
 		f.terms[i], all = all[:n:n], all[n:]
-		f.effects[i] = counts(&book[i])
+		f.effects[i] = m.counts(&book[i])
 	}
 	f.added = make([]float64, payments)
 	return f
@@ -461,7 +467,7 @@ func (f *fit) population() {
 				}
 			}
 			x[columns-1] = m.sign(d.Segment, k.Channel, max(seen, 0), max(asked, 0))
-			g, h := k.Weight*t.slope(), k.Weight*t.curve()
+			g, h := k.Weight*t.slope(), k.Weight*m.curve(t, k.Channel)
 			for a, xa := range x {
 				if xa == 0 {
 					continue
@@ -497,7 +503,7 @@ func (f *fit) population() {
 	m.Sign += limit(grad[columns-1])
 	for at := range m.Segment {
 		// The base has moved already: what is left of the slope.
-		left := segGrad[at] - segHess[at]*limit(grad[at%Channels]) - m.Segment[at]/m.SegmentVar
+		left := segGrad[at] - segHess[at]*limit(grad[at%Channels]) - (m.Segment[at]-f.prior.Segment[at])/m.SegmentVar
 		m.Segment[at] += limit(left / (segHess[at] + 1/m.SegmentVar))
 	}
 }
@@ -550,7 +556,7 @@ func (f *fit) spread() {
 		h = [Channels]float64{}
 		for j := range d.Trials {
 			k := &d.Trials[j]
-			v := k.Weight * f.terms[i][j].curve()
+			v := k.Weight * m.curve(&f.terms[i][j], k.Channel)
 			h[k.Channel] += v
 			segHess[d.Segment*Channels+k.Channel] += v
 		}
@@ -570,7 +576,7 @@ func (f *fit) spread() {
 	}
 	for at, v := range segHess {
 		if v > 0 {
-			seg += m.Segment[at] * m.Segment[at]
+			seg += (m.Segment[at] - f.prior.Segment[at]) * (m.Segment[at] - f.prior.Segment[at])
 			nSeg += 1 - 1/(v*m.SegmentVar+1)
 		}
 	}
@@ -585,7 +591,7 @@ func (f *fit) spread() {
 func (f *fit) shape() {
 	const weight = 20 // contacts that the prior's shapes are worth
 	m := f.m
-	var moved, movedMarks, still, stillMarks [Channels]float64
+	var moved, movedMarks, still, stillMarks, full, lost [Channels]float64
 	for at, p := range f.prior.Lag {
 		m.Lag[at] = weight * p
 	}
@@ -598,6 +604,8 @@ func (f *fit) shape() {
 				m.Lag[c*Lags+k.Lag] += w
 			}
 			moved[c] += w
+			full[c] += k.Weight * t.lambda * t.reach
+			lost[c] += w * (1 - t.moved)
 			still[c] += k.Weight - w
 			if k.Marked {
 				movedMarks[c] += w
@@ -608,6 +616,7 @@ func (f *fit) shape() {
 	m.normalise()
 	for c := range Channels {
 		m.Marked[c] = (weight*f.prior.Marked[c] + movedMarks[c]) / (weight + moved[c])
+		m.Told[c] = max(1-((1-f.prior.Told[c])*2+lost[c])/(2+full[c]), 0.1)
 		m.Stray[c] = (weight*f.prior.Stray[c] + stillMarks[c]) / (weight + still[c])
 	}
 }

@@ -113,15 +113,16 @@ type Delay struct {
 // ErrChannel reports a channel outside those announced.
 var ErrChannel = errors.New("timing: channel out of range")
 
-// FitSpeed returns the speed of each channel, at the ages of prior.
+// FitSpeed returns the speed of each channel, at the ages of prior, which has
+// one speed for each; all have the same ages.
 //
 // Hazards are piecewise constant in age, so that noticed messages are Poisson
 // given the availability they lay under; ages are pooled from channel to all
 // channels, by the marginal likelihood of the negative binomial, and from all
 // channels to prior, which is worth priorEvents at every age. It returns a
 // RowError for a delay it cannot use.
-func FitSpeed(delays []Delay, channels int, prior Speed, priorEvents float64) ([]Speed, error) {
-	ages := len(prior.Rate)
+func FitSpeed(delays []Delay, prior []Speed, priorEvents float64) ([]Speed, error) {
+	channels, ages, edges := len(prior), len(prior[0].Rate), prior[0].Edges
 	units := make([]total, channels*ages)
 	var sum cumulative
 	var last *[Hours]float64
@@ -146,12 +147,12 @@ func FitSpeed(delays []Delay, channels int, prior Speed, priorEvents float64) ([
 		}
 		sent := float64(d.Sent)
 		for a := range ages {
-			from, to := float64(prior.Edges[a]), float64(prior.Edges[a+1])
+			from, to := float64(edges[a]), float64(edges[a+1])
 			if d.Hours < from {
 				break
 			}
 			u := &units[int(d.Channel)*ages+a]
-			u.expected += prior.Rate[a] * sum.between(sent+from, sent+min(to, d.Hours))
+			u.expected += prior[d.Channel].Rate[a] * sum.between(sent+from, sent+min(to, d.Hours))
 			if d.Noticed && d.Hours < to {
 				u.seen++
 			}
@@ -172,10 +173,10 @@ func FitSpeed(delays []Delay, channels int, prior Speed, priorEvents float64) ([
 	alpha := pooling(units)
 	out := make([]Speed, channels)
 	for c := range out {
-		out[c] = Speed{Edges: prior.Edges, Rate: make([]float64, ages)}
+		out[c] = Speed{Edges: edges, Rate: make([]float64, ages)}
 		for a := range ages {
 			u := units[c*ages+a]
-			out[c].Rate[a] = prior.Rate[a] * common[a] * (alpha + u.seen) / (alpha + u.expected)
+			out[c].Rate[a] = prior[c].Rate[a] * common[a] * (alpha + u.seen) / (alpha + u.expected)
 		}
 	}
 	return out, nil

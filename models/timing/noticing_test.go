@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -85,7 +86,7 @@ func TestFitSpeedRecoversChannels(t *testing.T) {
 		}
 		delays = append(delays, d)
 	}
-	got, err := FitSpeed(delays, 3, Speed{Edges: edges, Rate: []float64{1, 1, 1, 1}}, 10)
+	got, err := FitSpeed(delays, slices.Repeat([]Speed{{Edges: edges, Rate: []float64{1, 1, 1, 1}}}, 3), 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +141,7 @@ func TestNoticingIsCalibrated(t *testing.T) {
 }
 
 func TestFitSpeedWithoutDelaysIsThePrior(t *testing.T) {
-	got, err := FitSpeed(nil, 2, DefaultSpeed(), 10)
+	got, err := FitSpeed(nil, []Speed{DefaultSpeed(), DefaultSpeed()}, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +165,7 @@ func TestFitSpeedRefuses(t *testing.T) {
 		{Delay{Hours: math.NaN(), Avail: avail}, ErrNotFinite},
 		{Delay{Sent: Hours, Avail: avail}, ErrHour},
 	} {
-		_, err := FitSpeed([]Delay{{Avail: avail}, c.delay}, 2, DefaultSpeed(), 1)
+		_, err := FitSpeed([]Delay{{Avail: avail}, c.delay}, []Speed{DefaultSpeed(), DefaultSpeed()}, 1)
 		var at *RowError
 		if !errors.Is(err, c.want) || !errors.As(err, &at) || at.Row != 1 {
 			t.Errorf("%+v: %v, want %v at row 1", c.delay, err, c.want)
