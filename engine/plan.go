@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -144,6 +146,9 @@ func (r *PlanRequest) validate() error {
 	return nil
 }
 
+// planChunk is how many debtors are asked for, or written down, together.
+const planChunk = 2000
+
 // moneyUnits are the units of a budget in one unit of currency.
 const moneyUnits = 10_000
 
@@ -152,7 +157,6 @@ type planner struct {
 	e        *Engine
 	b        *book
 	l        *learned
-	s        *scratch
 	req      *PlanRequest
 	creditor *Creditor
 	loc      *time.Location
@@ -168,12 +172,22 @@ type planner struct {
 	groups    map[string]int           // resource by profile
 	share     map[int]float64          // by group: of its debtors that may be contacted
 	members   map[int]int              // by group: debtors
-	options   []plan.Option
-	from      []place // of options: which candidate, which slot
 }
 
 // place is a candidate and one of its slots.
 type place struct{ candidate, slot int }
+
+// asker puts the questions of one debtor after the other.
+type asker struct {
+	*planner
+	s       *scratch
+	options []plan.Option
+	from    []place // of options: which candidate, which slot
+}
+
+func (p *planner) asker() *asker { return &asker{planner: p, s: p.e.scratch.Get().(*scratch)} }
+
+func (a *asker) close() { a.e.scratch.Put(a.s) }
 
 // MakePlan decides for all debtors of a creditor at once and logs a decision
 // for each, with the probability with which it was drawn under all constraints.
@@ -218,10 +232,9 @@ func (e *Engine) MakePlan(ctx context.Context, req PlanRequest) (*Plan, error) {
 		return nil, err
 	}
 	p := &planner{
-		e: e, b: b, l: l, s: e.scratch.Get().(*scratch), req: &req, creditor: b.creditor.Load(), loc: loc,
+		e: e, b: b, l: l, req: &req, creditor: b.creditor.Load(), loc: loc,
 		end: (req.Day + 1).In(loc).Unix(), groups: map[string]int{}, share: map[int]float64{}, members: map[int]int{},
 	}
-	defer e.scratch.Put(p.s)
 	if p.id, err = p.name(); err != nil {
 		return nil, err
 	}
@@ -374,33 +387,43 @@ func (p *planner) value(ctx context.Context, ids []string) ([]chooser, error) {
 	for k, n := range sent {
 		p.take(k, -1, n)
 	}
-	for _, id := range ids {
+	askers := make([]*asker, max(runtime.GOMAXPROCS(0), 1))
+	for k := range askers {
+		askers[k] = p.asker()
+		defer askers[k].close()
+	}
+	answers := make([]valued, planChunk)
+	for part := range slices.Chunk(ids, planChunk) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		_, v, err := p.ask(id)
-		if errors.Is(err, ErrDebtor) {
-			continue
+		var wg sync.WaitGroup
+		for k, a := range askers {
+			wg.Go(func() {
+				for i := k; i < len(part); i += len(askers) {
+					a.value(part[i], &answers[i])
+				}
+			})
 		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", id, err)
+		wg.Wait()
+		for i, id := range part {
+			x, v := chooser{id: id, place: -1}, &answers[i]
+			switch {
+			case errors.Is(v.err, ErrDebtor), v.hold == HoldNothingDue:
+				continue
+			case v.err != nil:
+				return nil, fmt.Errorf("%s: %w", id, v.err)
+			case v.hold != "":
+			case v.scored:
+				x.place = p.problem.Len()
+				g := p.group(v.profile)
+				p.problem.Add(g, v.options)
+				p.members[g]++
+			default:
+				x.refused = !p.reserve(v.fixed)
+			}
+			list = append(list, x)
 		}
-		if v.hold == HoldNothingDue {
-			continue
-		}
-		x := chooser{id: id, place: -1}
-		switch {
-		case v.hold != "":
-		case v.scored():
-			x.place = p.problem.Len()
-			p.list(v)
-			g := p.group(p.profile())
-			p.problem.Add(g, p.options)
-			p.members[g]++
-		default:
-			x.refused = !p.reserve(v)
-		}
-		list = append(list, x)
 	}
 	for g, n := range p.members {
 		if g < 0 {
@@ -433,7 +456,7 @@ func (p *planner) sentToday() []int64 {
 
 // ask puts the question of one debtor. Capacities are the plan's, not those of
 // single decisions.
-func (p *planner) ask(id string) (*question, *verdict, error) {
+func (p *asker) ask(id string) (*question, *verdict, error) {
 	req := Request{
 		Creditor: p.req.Creditor, Debtor: id, AsOf: p.req.AsOf, HorizonDays: 7, Alternatives: 3, Language: p.req.Language, Key: "plan " + p.id,
 	}
@@ -447,14 +470,14 @@ func (p *planner) ask(id string) (*question, *verdict, error) {
 }
 
 // profile is that of the debtor that was last asked for.
-func (p *planner) profile() string {
+func (p *asker) profile() string {
 	f := &p.s.f
 	return models.ProfileKey(string(f.profile.Kind), sectorOf(f.profile.Sector), "")
 }
 
 // list puts the options of a verdict in p.options: waiting, and each channel in
 // each tone at every hour of the day at which somebody can do it.
-func (p *planner) list(v *verdict) {
+func (p *asker) list(v *verdict) {
 	p.options, p.from = p.options[:0], p.from[:0]
 	for i := range v.cands {
 		c := &v.cands[i]
@@ -475,18 +498,41 @@ func (p *planner) list(v *verdict) {
 	}
 }
 
-// reserve takes the contact of the fixed calendar off the capacities, and tells
-// whether there was room for it.
-func (p *planner) reserve(v *verdict) bool {
-	c := &v.cands[v.chosen]
-	if c.wait {
-		return true
+// valued is what one debtor brings into a plan.
+type valued struct {
+	err     error
+	hold    string
+	scored  bool
+	profile string        // where scored
+	options []plan.Option // where scored
+	fixed   int           // where neither held nor scored: the kind of the calendar's contact
+}
+
+// value stores in v what a debtor brings, in memory that v has.
+func (p *asker) value(id string, v *valued) {
+	*v = valued{options: v.options[:0]}
+	_, x, err := p.ask(id)
+	switch {
+	case err != nil:
+		v.err = err
+	case x.hold != "":
+		v.hold = x.hold
+	case x.scored():
+		v.scored, v.profile = true, p.profile()
+		p.list(x)
+		v.options = append(v.options, p.options...)
+	case !x.cands[x.chosen].wait:
+		v.fixed = p.kind(x.cands[x.chosen].channel, x.sendAt)
 	}
-	k := p.kind(c.channel, v.sendAt)
-	if k < 0 || !p.room(k, -1) {
+}
+
+// reserve takes a contact of the fixed calendar off the capacities, and tells
+// whether there was room for it.
+func (p *planner) reserve(kind int) bool {
+	if kind < 0 || !p.room(kind, -1) {
 		return false
 	}
-	p.take(k, -1, 1)
+	p.take(kind, -1, 1)
 	return true
 }
 
@@ -519,48 +565,55 @@ func (p *planner) take(kind, group int, times int64) {
 // draw decides for one debtor after the other, and logs. All the while p.used
 // holds what the plan has for those still to come.
 func (p *planner) draw(ctx context.Context, list []chooser, sol *plan.Solution, out *Plan) error {
-	const chunk = 500
 	for r, n := range sol.Used {
 		p.used[r] += n
 	}
-	rows := make([]ledger.Decision, 0, chunk)
-	actions := make([]store.PlanAction, 0, chunk)
+	a := p.asker()
+	defer a.close()
+	// One chunk is written while the next is drawn.
+	written := make(chan error, 1)
+	written <- nil
 	costs := p.creditor.Value.costs()
-	for part := range slices.Chunk(list, chunk) {
-		rows, actions = rows[:0], actions[:0]
+	for part := range slices.Chunk(list, planChunk) {
+		rows, actions := make([]ledger.Decision, 0, len(part)), make([]store.PlanAction, 0, len(part))
+		first := out.Debtors
 		for _, x := range part {
-			q, v, err := p.ask(x.id)
+			q, v, err := a.ask(x.id)
 			if errors.Is(err, ErrDebtor) {
 				continue // erased meanwhile
 			}
 			if err != nil {
-				return fmt.Errorf("%s: %w", x.id, err)
+				return errors.Join(fmt.Errorf("%s: %w", x.id, err), <-written)
 			}
 			value := 0.0
 			switch {
 			case v.hold != "":
 			case x.place >= 0 && v.scored():
-				value = p.choose(q, v, sol.Choice[x.place], sol.Kind[x.place])
+				value = a.choose(q, v, sol.Choice[x.place], sol.Kind[x.place])
 			case x.refused:
 				v.cands[v.chosen], v.sendAt = candidate{wait: true, prob: 1}, 0
 			}
-			d := p.s.word(q, v)
-			row, err := rowOf(p.s, d, v, "")
+			d := a.s.word(q, v)
+			row, err := rowOf(a.s, d, v, "")
 			if err != nil {
-				return err
+				return errors.Join(err, <-written)
 			}
-			p.b.remember(d, &row, p.s)
+			p.b.remember(d, &row, a.s)
 			out.count(d, costs[row.Channel], value)
 			rows, actions = append(rows, row), append(actions, store.PlanAction{Debtor: x.id, Decision: d.ID, Value: value})
 		}
-		if err := p.e.logDecisions(ctx, rows); err != nil {
-			return fmt.Errorf("log decisions: %w", err)
-		}
-		if err := p.e.store.PutPlanActions(ctx, p.req.Creditor, p.id, out.Debtors-len(actions), actions); err != nil {
+		if err := <-written; err != nil {
 			return err
 		}
+		go func() {
+			if err := p.e.logDecisions(ctx, rows); err != nil {
+				written <- fmt.Errorf("log decisions: %w", err)
+				return
+			}
+			written <- p.e.store.PutPlanActions(ctx, p.req.Creditor, p.id, first, actions)
+		}()
 	}
-	return nil
+	return <-written
 }
 
 func (out *Plan) count(d *Decision, cost, value float64) {
@@ -581,7 +634,7 @@ func (out *Plan) count(d *Decision, cost, value float64) {
 // Explore, what would have been drawn for it alone, as far as that fits. It
 // writes the exact distribution into the verdict and returns what the drawn
 // option is worth.
-func (p *planner) choose(q *question, v *verdict, choice, kind int) float64 {
+func (p *asker) choose(q *question, v *verdict, choice, kind int) float64 {
 	s := p.s
 	group := p.group(p.profile())
 	p.take(kind, group, -1)
