@@ -23,12 +23,13 @@ type planBody struct {
 	Budget   *float64           `json:"budget_eur"`
 	Pressure map[string]float64 `json:"pressure"`
 	Explore  float64            `json:"explore"`
+	Calls    int                `json:"calls_per_caller"`
 	Language string             `json:"language"`
 }
 
 // makePlan handles POST /v1/plans.
 func (s *Server) makePlan(c echo.Context) error {
-	body := planBody{Explore: engine.DefaultExplore}
+	body := planBody{Explore: engine.DefaultExplore, Calls: engine.DefaultCallsPerCaller}
 	if err := decode(c, &body); err != nil {
 		return err
 	}
@@ -43,7 +44,7 @@ func (s *Server) makePlan(c echo.Context) error {
 	}
 	req := engine.PlanRequest{
 		Creditor: body.Creditor, AsOf: body.AsOf, Capacity: body.Capacity, Blocks: body.Blocks, Budget: body.Budget,
-		Pressure: body.Pressure, Explore: body.Explore, Language: body.Language,
+		Pressure: body.Pressure, Explore: body.Explore, CallsPerCaller: body.Calls, Language: body.Language,
 	}
 	if body.Date != "" {
 		day, err := ledger.ParseDay(body.Date)

@@ -37,6 +37,7 @@ func TestPlan(t *testing.T) {
 	body := object{
 		"creditor_id": acme, "as_of": morning, "date": "2026-03-02", "capacity": object{"email": 3, "sms": 2},
 		"blocks": []object{{"channel": "phone", "from": 9, "to": 12, "capacity": 1}}, "budget_eur": 6.5, "explore": 0.3,
+		"pressure": object{"consumer": 1, "business/62": 1, "*": 1}, "calls_per_caller": 30,
 	}
 	p := into[planned](t, s.must(200, "POST", "/v1/plans", body))
 	if p.Debtors != 20 || len(p.Actions) != 20 || p.Contacts == 0 || p.Cost > 6.5 || p.Optimal > p.Bound+1e-6 || p.Bound <= 0 {
@@ -72,6 +73,8 @@ func TestPlan(t *testing.T) {
 	}
 	s.must(404, "GET", "/v1/plans/other", nil)
 	s.must(422, "POST", "/v1/plans", object{"creditor_id": acme, "capacity": object{"pigeon": 3}})
+	s.must(422, "POST", "/v1/plans", object{"creditor_id": acme, "calls_per_caller": -1})
+	s.must(422, "POST", "/v1/plans", object{"creditor_id": acme, "pressure": object{"agriculture": 0.5}})
 	s.must(422, "POST", "/v1/plans", object{"creditor_id": acme, "as_of": morning, "date": "2026-03-09"})
 	s.must(404, "POST", "/v1/plans", object{"creditor_id": "other"})
 }

@@ -10,6 +10,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,7 +18,6 @@ import (
 
 	"rappel/datasets/ledger"
 	"rappel/datasets/store"
-	"rappel/models"
 	"rappel/models/bandit"
 	"rappel/models/plan"
 )
@@ -32,9 +32,11 @@ type PlanRequest struct {
 	Blocks   []Block        // of hours; a channel with blocks is used within them only
 	Budget   *float64       // for contacts, in the creditor's currency; nil: no limit
 	// Pressure is the share of a profile's debtors that may be contacted on the
-	// day, by profile key such as "business/56" (see models.ProfileKey), or "*"
-	// for all others. The ladder of the control arm stands beside it.
+	// day, by kind and sector (two digits) such as "business/56", by kind alone,
+	// or "*" for all others. The ladder of the control arm stands beside it.
 	Pressure map[string]float64
+	// CallsPerCaller is how many calls one more caller would make on the day.
+	CallsPerCaller int
 	// Explore is the share of debtors that are decided for as if they were alone,
 	// where that fits: what a plan that always does the best cannot teach.
 	Explore  float64
@@ -51,8 +53,12 @@ type Block struct {
 	Capacity int    `json:"capacity"`
 }
 
-// DefaultExplore is the share of debtors that a plan decides for as if alone.
-const DefaultExplore = 0.1
+const (
+	// DefaultExplore is the share of debtors that a plan decides for as if alone.
+	DefaultExplore = 0.1
+	// DefaultCallsPerCaller is what one person calls in a day.
+	DefaultCallsPerCaller = 40
+)
 
 // Plan is what was planned.
 type Plan struct {
@@ -74,7 +80,15 @@ type Plan struct {
 	Cost      float64        `json:"cost_eur"`
 	Explore   float64        `json:"explore"`
 	Resources []PlanResource `json:"resources"`
+	Caller    *PlanCaller    `json:"one_more_caller,omitempty"` // where calls are scarce
 	Seconds   float64        `json:"seconds"`
+}
+
+// PlanCaller is what one more person to call would be worth.
+type PlanCaller struct {
+	Calls int     `json:"calls"` // a day, spread over the blocks of calls by their hours
+	Price float64 `json:"price_eur"`
+	Text  string  `json:"text"`
 }
 
 // PlanResource is one capacity and what it is worth.
@@ -133,9 +147,16 @@ func (r *PlanRequest) validate() error {
 		bad("/budget_eur", "%v is not an amount", *r.Budget)
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Pressure)) {
+		kind, _, _ := strings.Cut(name, "/")
+		if name != "*" && kind != string(ledger.Business) && kind != string(ledger.Consumer) {
+			bad("/pressure/"+name, "is not like business/56, consumer or *")
+		}
 		if !within(r.Pressure[name], 0, 1) {
 			bad("/pressure/"+name, "%v is not between 0 and 1", r.Pressure[name])
 		}
+	}
+	if r.CallsPerCaller < 0 {
+		bad("/calls_per_caller", "%d is negative", r.CallsPerCaller)
 	}
 	if !within(r.Explore, 0, 1) {
 		bad("/explore", "%v is not between 0 and 1", r.Explore)
@@ -252,6 +273,7 @@ func (e *Engine) MakePlan(ctx context.Context, req PlanRequest) (*Plan, error) {
 		ID: p.id, Creditor: req.Creditor, Day: req.Day, AsOf: req.AsOf, Currency: p.creditor.Currency,
 		Optimal: solution.Value, Bound: solution.Bound, Explore: req.Explore,
 	}
+	p.caller(solution, out)
 	if err := p.draw(ctx, chosen, solution, out); err != nil {
 		return nil, fmt.Errorf("plan %s: %w", p.id, err)
 	}
@@ -357,9 +379,13 @@ func (p *planner) group(profile string) int {
 	if g, ok := p.groups[profile]; ok {
 		return g
 	}
-	share, limited := p.req.Pressure[profile]
-	if !limited {
-		share, limited = p.req.Pressure["*"]
+	kind, _, _ := strings.Cut(profile, "/")
+	var share float64
+	limited := false
+	for _, key := range []string{profile, kind, "*"} {
+		if share, limited = p.req.Pressure[key]; limited {
+			break
+		}
 	}
 	g := -1
 	if limited {
@@ -469,10 +495,11 @@ func (p *asker) ask(id string) (*question, *verdict, error) {
 	return q, &v, nil
 }
 
-// profile is that of the debtor that was last asked for.
+// profile is the kind of the debtor that was last asked for and, where it is
+// known, the sector.
 func (p *asker) profile() string {
 	f := &p.s.f
-	return models.ProfileKey(string(f.profile.Kind), sectorOf(f.profile.Sector), "")
+	return strings.TrimSuffix(string(f.profile.Kind)+"/"+sectorOf(f.profile.Sector), "/")
 }
 
 // list puts the options of a verdict in p.options: waiting, and each channel in
@@ -715,6 +742,47 @@ func (p *planner) close(sol *plan.Solution, out *Plan) {
 		default:
 			x.Text = fmt.Sprintf("one more contact with a debtor of %s is worth %.2f %s a day", x.Profile, x.Price, out.Currency)
 		}
+	}
+}
+
+// caller fills in what one more caller is worth: at most the price of the calls
+// and, where those are many beside what there is, at most what no plan with
+// them surpasses. Where there are no calls at all they have no price yet.
+func (p *planner) caller(sol *plan.Solution, out *Plan) {
+	calls := p.req.CallsPerCaller
+	hours := 0
+	for _, x := range p.req.Blocks {
+		if x.Channel == ledger.Phone.String() {
+			hours += x.To - x.From
+		}
+	}
+	worth, many, none := 0.0, false, false
+	for r := range p.resources {
+		x := &p.resources[r]
+		if x.Channel != ledger.Phone.String() {
+			continue
+		}
+		more := calls
+		if x.Kind == "block" {
+			more = calls * (x.To - x.From) / hours
+		}
+		left := max(p.capacity[r]-p.used[r], 0)
+		worth += float64(more) * sol.Price[r]
+		many, none = many || int64(20*more) > left, none || left == 0
+		p.problem.SetCapacity(r, left+int64(more))
+	}
+	if many && (worth > 0 || none) {
+		gain := p.problem.Solve().Bound - sol.Value
+		if none || gain < worth {
+			worth = gain
+		}
+	}
+	if worth = math.Round(worth*100) / 100; worth <= 0 {
+		return
+	}
+	out.Caller = &PlanCaller{
+		Calls: calls, Price: worth,
+		Text: fmt.Sprintf("one more caller, of %d calls a day, is worth up to %.2f %s a day", calls, worth, out.Currency),
 	}
 }
 

@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
 	"rappel/datasets/ledger"
 	"rappel/models"
+	"rappel/models/ope"
 )
 
 // A plan of one morning: capacities are kept to the contact, by channel, hour
@@ -31,7 +33,7 @@ func TestMakePlan(t *testing.T) {
 		Creditor: creditor, AsOf: end.AddDate(0, 0, -20).Add(5 * time.Hour), Explore: 0.5, Budget: &budget,
 		Capacity: map[string]int{"email": 6, "letter": 1},
 		Blocks:   []Block{{"phone", 9, 11, 1}, {"sms", 8, 12, 3}, {"sms", 12, 20, 2}},
-		Pressure: map[string]float64{"*": 0.5},
+		Pressure: map[string]float64{"business": 0.6, "consumer": 0.4, "*": 0},
 	}
 	p, err := e.MakePlan(ctx, req)
 	if err != nil {
@@ -61,7 +63,10 @@ func TestMakePlan(t *testing.T) {
 			return nil
 		}
 		profile := b.accounts[r.Debtor].profile[0]
-		key := models.ProfileKey(string(profile.Kind), sectorOf(profile.Sector), "")
+		key := string(profile.Kind)
+		if profile.Sector != "" {
+			key += "/" + sectorOf(profile.Sector)
+		}
 		members[key]++
 		if r.Action == ActionContact {
 			pressed[key]++
@@ -113,7 +118,11 @@ func TestMakePlan(t *testing.T) {
 		}
 	}
 	for key, n := range pressed {
-		if float64(n) > 0.5*float64(members[key]) {
+		share := 0.6
+		if key == "consumer" {
+			share = 0.4
+		}
+		if float64(n) > share*float64(members[key]) {
 			t.Errorf("%s: %d of %d are contacted", key, n, members[key])
 		}
 	}
@@ -129,5 +138,115 @@ func TestMakePlan(t *testing.T) {
 	again.Seconds = p.Seconds
 	if !reflect.DeepEqual(again, p) {
 		t.Errorf("asked again: %+v, was %+v", again, p)
+	}
+}
+
+// One more caller is worth what a plan with its calls is worth more, and a
+// little above: marginal prices foresee no falling return.
+func TestOneMoreCaller(t *testing.T) {
+	e, end := practised(t)
+	plan := func(calls, more int) *Plan {
+		p, err := e.MakePlan(t.Context(), PlanRequest{
+			Creditor: e.Creditors()[0], AsOf: end.AddDate(0, 0, -20).Add(5 * time.Hour), CallsPerCaller: 6,
+			Capacity: map[string]int{"email": 0, "sms": 0, "whatsapp": 0, "letter": 0, "phone": calls + more},
+			Blocks:   []Block{{"phone", 9, 12, calls + more/2}, {"phone", 13, 16, calls + more/2}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	for _, calls := range []int{0, 2} {
+		p := plan(calls, 0)
+		gain, c := plan(calls, 6).Optimal-p.Optimal, p.Caller
+		if gain <= 0 || c == nil || c.Calls != 6 || c.Price < gain-0.01 || c.Price > 1.6*gain || !strings.HasPrefix(c.Text, "one more caller, of 6 calls a day, is worth up to ") {
+			t.Errorf("beside %d calls: %+v, a plan with six more is worth %v more", calls, c, gain)
+		}
+	}
+	if c := plan(1000, 0).Caller; c != nil {
+		t.Errorf("with more calls than debtors: %+v", c)
+	}
+}
+
+// What is logged is what was drawn from: over many plans of one morning each
+// debtor is contacted as often as its logged chances say, and no option that
+// was drawn was logged as impossible. So a plan is a log like any other, and
+// goes through the evaluation of policies.
+func TestPlanIsALog(t *testing.T) {
+	ctx := t.Context()
+	e, end := practised(t)
+	creditor := e.Creditors()[0]
+	at := end.AddDate(0, 0, -35).Add(5 * time.Hour)
+	req := PlanRequest{
+		Creditor: creditor, AsOf: at, Explore: 0.6,
+		Capacity: map[string]int{"email": 8, "letter": 3, "phone": 4},
+	}
+	var contacts, expected, variance, inverse, options, spread float64
+	const plans = 12
+	for seed := range plans {
+		e.opt.Seed = uint64(seed)
+		if _, err := e.MakePlan(ctx, req); err != nil {
+			t.Fatal(err)
+		}
+	}
+	decisions, err := e.store.Decisions(ctx, ledger.Key{Creditor: creditor}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range decisions {
+		d := &decisions[i]
+		if len(d.Candidates) == 0 {
+			continue
+		}
+		var log []drawn
+		if err := json.Unmarshal(d.Candidates, &log); err != nil {
+			t.Fatal(err)
+		}
+		chance := 0.0
+		for x, p := range chances(log) {
+			if x.action != 0 {
+				chance += p
+			}
+			if p > 0.01 { // the mean of 1/p of what was drawn is how many there are
+				options++
+				spread += 1/p - 1
+			}
+		}
+		if d.Action == ActionContact {
+			contacts++
+		}
+		expected += chance
+		variance += chance * (1 - chance)
+		if d.Propensity > 0.01 {
+			inverse += 1 / d.Propensity
+		}
+		if d.Propensity <= 0 {
+			t.Errorf("%s was drawn with %v", d.Debtor, d.Propensity)
+		}
+	}
+	// Given what was drawn before, each draw is off by chance alone: four
+	// standard errors of the sum.
+	if math.Abs(contacts-expected) > 4*math.Sqrt(variance) || variance < 10 {
+		t.Errorf("%v contacts, the log says %.1f ± %.1f", contacts, expected, math.Sqrt(variance))
+	}
+	if math.Abs(inverse-options) > 4*math.Sqrt(spread) {
+		t.Errorf("1/propensity adds up to %.0f, options to %.0f ± %.0f", inverse, options, math.Sqrt(spread))
+	}
+
+	log, err := e.PolicyLog(ctx, PolicyOptions{Model: models.Prior(), From: at, To: end})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(log.Model.Reward); n < plans*20 || log.Lost != 0 || log.Changed != 0 {
+		t.Errorf("%d rows, %d lost, %d changed", n, log.Lost, log.Changed)
+	}
+	if _, err := log.FitRewards(ope.DefaultRewardConfig()); err != nil {
+		t.Fatal(err)
+	}
+	cfg := ope.DefaultConfig()
+	cfg.Interval, cfg.Force = ope.Delta, true // what capacities refuse, a policy without them is not judged by
+	rep, err := ope.Compare(log.Model, log.Against, cfg)
+	if err != nil || len(rep.Differences) == 0 {
+		t.Fatalf("%v, %+v", err, rep)
 	}
 }

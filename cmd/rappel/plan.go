@@ -23,7 +23,7 @@ func newPlanCommand() *cobra.Command {
 	var blocks []string
 	var budget float64
 	var asJSON bool
-	req := engine.PlanRequest{Explore: engine.DefaultExplore}
+	req := engine.PlanRequest{Explore: engine.DefaultExplore, CallsPerCaller: engine.DefaultCallsPerCaller}
 	c := &cobra.Command{
 		Use:   "plan --db FILE --creditor ID --out plan.csv|plan.parquet",
 		Short: "One action for every debtor of a morning, under shared capacities",
@@ -31,7 +31,7 @@ func newPlanCommand() *cobra.Command {
 (--capacity), by hour (--block), a budget for contacts, and how many of a
 profile's debtors may be contacted (--pressure). Each contact goes where it is
 worth most; no capacity is ever passed. The table shows what one more unit of
-each would be worth.
+each, and one more caller, would be worth.
 
 Decisions are logged with the probability with which they were drawn under all
 constraints. --explore is the share of debtors decided for as if alone, where
@@ -86,10 +86,14 @@ that fits; without it a plan cannot be evaluated against another.`,
 			if _, err := x.store.WritePlan(cmd.Context(), p.Creditor, p.ID, out); err != nil {
 				return err
 			}
+			peak := peakMB()
 			if asJSON {
-				return writeJSON(cmd.OutOrStdout(), p)
+				return writeJSON(cmd.OutOrStdout(), struct {
+					*engine.Plan
+					Peak number `json:"peak_mb,omitempty"`
+				}{p, number(peak)})
 			}
-			return printPlan(cmd.OutOrStdout(), p, out)
+			return printPlan(cmd.OutOrStdout(), p, out, peak)
 		},
 	}
 	f := c.Flags()
@@ -101,7 +105,8 @@ that fits; without it a plan cannot be evaluated against another.`,
 	f.StringToIntVar(&capacity, "capacity", nil, "contacts of the day by channel, such as phone=120,letter=400 (default: the creditor's)")
 	f.StringArrayVar(&blocks, "block", nil, "contacts of a channel within hours, `channel@from-to=n`; may be repeated")
 	f.Float64Var(&budget, "budget", 0, "for contacts, in the creditor's currency (default: none)")
-	f.StringToStringVar(&pressure, "pressure", nil, "share of a profile's debtors that may be contacted, such as '*=0.3,consumer/=0.2'")
+	f.StringToStringVar(&pressure, "pressure", nil, "share of a profile's debtors that may be contacted, by kind and sector, kind, or * for all others, such as 'business/56=0.2,consumer=0.1,*=0.3'")
+	f.IntVar(&req.CallsPerCaller, "calls-per-caller", req.CallsPerCaller, "calls that one more caller would make on the day")
 	f.Float64Var(&req.Explore, "explore", req.Explore, "share of debtors decided for as if alone")
 	f.StringVar(&req.Language, "language", "", "nl, fr or en (default: the debtor's)")
 	f.StringVar(&out, "out", "", "`file` for the actions, .csv or .parquet")
@@ -123,11 +128,15 @@ func parseBlocks(list []string) (blocks []engine.Block, err error) {
 	return blocks, nil
 }
 
-func printPlan(w io.Writer, p *engine.Plan, path string) error {
+func printPlan(w io.Writer, p *engine.Plan, path string, peak float64) error {
 	fmt.Fprintf(w, "plan %s of %s for %s: %d debtors, %d contacts, %d wait, %d held; %s\n",
 		p.ID, p.Creditor, p.Day, p.Debtors, p.Contacts, p.Waits, p.Holds, path)
-	fmt.Fprintf(w, "worth %.2f %s (%.2f without exploring, no plan more than %.2f), contacts for %.2f, %.1f s\n",
+	fmt.Fprintf(w, "worth %.2f %s (%.2f without exploring, no plan more than %.2f), contacts for %.2f; %.1f s",
 		p.Value, p.Currency, p.Optimal, p.Bound, p.Cost, p.Seconds)
+	if peak > 0 {
+		fmt.Fprintf(w, ", %.0f MB of memory at most", peak)
+	}
+	fmt.Fprintln(w)
 	if len(p.Resources) == 0 {
 		return nil
 	}
@@ -144,6 +153,9 @@ func printPlan(w io.Writer, p *engine.Plan, path string) error {
 			name = "contacts with " + r.Profile
 		}
 		fmt.Fprintf(t, "%s\t%.4g\t%.4g\t%.2f\n", name, r.Used, r.Capacity, r.Price)
+	}
+	if p.Caller != nil {
+		fmt.Fprintf(t, "\n%s\n", p.Caller.Text)
 	}
 	return t.Flush()
 }
