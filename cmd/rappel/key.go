@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -32,32 +31,13 @@ A running server has the file to itself; make keys before it starts.`,
 	c.PersistentFlags().StringVar(&creditor, "creditor", "", "`id` of the creditor; empty: all of them")
 
 	// with opens the store around fn.
-	with := func(fn func(*cobra.Command, *store.Store, []string) error) func(*cobra.Command, []string) error {
-		return func(cmd *cobra.Command, args []string) (err error) {
-			if db == "" {
-				return usage(errors.New("--db is needed"))
-			}
-			if cmd.Name() != "create" {
-				if err := existing(db); err != nil {
-					return err
-				}
-			}
-			s, err := store.Open(cmd.Context(), db, store.Options{Now: time.Now, Log: logger(cmd)})
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, s.Close()) }()
-			return fn(cmd, s, args)
-		}
-	}
-
 	var scopes []string
 	create := &cobra.Command{
 		Use:     "create",
 		Short:   "Make a key and print it, alone, once",
 		Example: "  rappel key create --db rappel.duckdb --creditor acme --scopes recommend,ingest",
 		Args:    cobra.NoArgs,
-		RunE: with(func(cmd *cobra.Command, s *store.Store, _ []string) error {
+		RunE: stored(&db, func(cmd *cobra.Command, s *store.Store, _ []string) error {
 			text, _, err := s.CreateKey(cmd.Context(), creditor, scopes)
 			if err != nil {
 				return err
@@ -73,7 +53,7 @@ A running server has the file to itself; make keys before it starts.`,
 		Short:   "List the keys, without their texts",
 		Example: "  rappel key list --db rappel.duckdb",
 		Args:    cobra.NoArgs,
-		RunE: with(func(cmd *cobra.Command, s *store.Store, _ []string) error {
+		RunE: stored(&db, func(cmd *cobra.Command, s *store.Store, _ []string) error {
 			keys, err := s.ListKeys(cmd.Context(), creditor)
 			if err != nil {
 				return err
@@ -98,7 +78,7 @@ A running server has the file to itself; make keys before it starts.`,
 		Short:   "End a key, by the name that list shows",
 		Example: "  rappel key revoke --db rappel.duckdb key_1f2e3d4c5b6a",
 		Args:    cobra.ExactArgs(1),
-		RunE: with(func(cmd *cobra.Command, s *store.Store, args []string) error {
+		RunE: stored(&db, func(cmd *cobra.Command, s *store.Store, args []string) error {
 			return s.RevokeKey(cmd.Context(), args[0])
 		}),
 	}

@@ -40,25 +40,12 @@ page Settings.`,
 	c.PersistentFlags().StringVar(&creditor, "creditor", "", "`id` of the creditor; empty: all of them")
 
 	with := func(action string, fn func(*cobra.Command, *store.Store, []string) error) func(*cobra.Command, []string) error {
-		return func(cmd *cobra.Command, args []string) (err error) {
-			if db == "" {
-				return usage(errors.New("--db is needed"))
-			}
-			if cmd.Name() != "create" {
-				if err := existing(db); err != nil {
-					return err
-				}
-			}
-			s, err := store.Open(cmd.Context(), db, store.Options{Now: time.Now, Log: logger(cmd)})
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, s.Close()) }()
+		return stored(&db, func(cmd *cobra.Command, s *store.Store, args []string) error {
 			if err := fn(cmd, s, args); err != nil || action == "" {
 				return err
 			}
 			return s.Audit(cmd.Context(), creditor, "cli", action, args[0], "")
-		}
+		})
 	}
 
 	var role, language string
@@ -180,4 +167,24 @@ func askPassword(cmd *cobra.Command) (password string, made bool, err error) {
 func madePassword() string {
 	text := strings.ToLower(rand.Text())
 	return text[:4] + "-" + text[4:8] + "-" + text[8:12] + "-" + text[12:16]
+}
+
+// stored runs fn on the warehouse at *db, which only a create may make.
+func stored(db *string, fn func(*cobra.Command, *store.Store, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) (err error) {
+		if *db == "" {
+			return usage(errors.New("--db is needed"))
+		}
+		if cmd.Name() != "create" {
+			if err := existing(*db); err != nil {
+				return err
+			}
+		}
+		s, err := store.Open(cmd.Context(), *db, store.Options{Now: time.Now, Log: logger(cmd)})
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, s.Close()) }()
+		return fn(cmd, s, args)
+	}
 }

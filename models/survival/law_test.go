@@ -1,7 +1,6 @@
 package survival
 
 import (
-	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -365,21 +364,7 @@ func TestBadDataIsRefusedByName(t *testing.T) {
 			d := good()
 			tc.spoil(d)
 			_, err := FitCox(d, CoxOptions{})
-			if !errors.Is(err, tc.want) {
-				t.Fatalf("error %v, want %v", err, tc.want)
-			}
-			var ce *ColumnError
-			var re *RowError
-			switch {
-			case tc.column != "":
-				if !errors.As(err, &ce) || ce.Columns[0] != tc.column || ce.Row != tc.row {
-					t.Errorf("error %v does not name column %s, row %d", err, tc.column, tc.row)
-				}
-			case tc.row >= 0:
-				if !errors.As(err, &re) || re.Row != tc.row {
-					t.Errorf("error %v does not name row %d", err, tc.row)
-				}
-			}
+			refused(t, err, tc.want, tc.column, tc.row)
 		})
 	}
 }

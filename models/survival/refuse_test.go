@@ -184,22 +184,29 @@ func TestHardDataIsAnsweredOrRefused(t *testing.T) {
 					}
 					return
 				}
-				if !errors.Is(err, tc.want) {
-					t.Fatalf("error %v, want %v", err, tc.want)
-				}
-				var ce *ColumnError
-				var re *RowError
-				switch {
-				case tc.column != "":
-					if !errors.As(err, &ce) || ce.Columns[0] != tc.column || ce.Row != tc.row {
-						t.Errorf("error %v does not name column %s, row %d", err, tc.column, tc.row)
-					}
-				case tc.row >= 0:
-					if !errors.As(err, &re) || re.Row != tc.row {
-						t.Errorf("error %v does not name row %d", err, tc.row)
-					}
-				}
+				refused(t, err, tc.want, tc.column, tc.row)
 			})
+		}
+	}
+}
+
+// refused checks that err is want and names the column or, with none, the row;
+// -1 for neither.
+func refused(t *testing.T, err, want error, column string, row int) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("error %v, want %v", err, want)
+	}
+	var ce *ColumnError
+	var re *RowError
+	switch {
+	case column != "":
+		if !errors.As(err, &ce) || ce.Columns[0] != column || ce.Row != row {
+			t.Errorf("error %v does not name column %s, row %d", err, column, row)
+		}
+	case row >= 0:
+		if !errors.As(err, &re) || re.Row != row {
+			t.Errorf("error %v does not name row %d", err, row)
 		}
 	}
 }
