@@ -263,7 +263,9 @@ func conforms(req *http.Request, body []byte, a answer) error {
 	}
 	options := &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true}
 	in := &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route, Options: options}
-	if a.StatusCode < 300 && !bytes.Contains(a.body, []byte(`"rejected":[{`)) {
+	// A stream of no lines holds no event; the validator wants at least one.
+	blank := len(bytes.TrimSpace(body)) == 0 && req.Header.Get("Content-Type") == "application/x-ndjson"
+	if a.StatusCode < 300 && !blank && !bytes.Contains(a.body, []byte(`"rejected":[{`)) {
 		req.Body, req.GetBody = io.NopCloser(bytes.NewReader(withoutNulls(body))), nil
 		if err := openapi3filter.ValidateRequest(req.Context(), in); err != nil {
 			return fmt.Errorf("the request was taken, the document refuses it: %w", err)

@@ -143,8 +143,9 @@ func decodePart(file []byte, part any) (err error) {
 		return fmt.Errorf("%w: foreign schema", ErrPart)
 	}
 	limit := int64(len(file))
-	r, err := ipc.NewReader(bytes.NewReader(file[len(fileMagic):]),
-		ipc.WithMetadataSizeLimit(limit), ipc.WithBodySizeLimit(limit), ipc.WithAllocator(&rationed{left: 2*limit + 1<<16}))
+	options := []ipc.Option{ipc.WithMetadataSizeLimit(limit), ipc.WithBodySizeLimit(limit), ipc.WithAllocator(&rationed{left: 2*limit + 1<<16})}
+	// Given to NewReader, the limits would be ignored.
+	r, err := ipc.NewReaderFromMessageReader(ipc.NewMessageReader(bytes.NewReader(file[len(fileMagic):]), options...), options...)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrPart, err)
 	}
