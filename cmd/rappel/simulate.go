@@ -54,8 +54,8 @@ and the same chance falls on each of them, so that what differs is the policy.
   oracle    knows every debtor's true habits and plans ahead with them
   oracle-X  the oracle blind to X: ` + strings.Join(world.Blindnesses, ", ") + `
 
-Days late are weighted by money. The gap closed is how far a policy comes from
-fixed (0) to oracle (1). With several seeds the table shows means and the
+Days late are weighted by money. Less late is by which share of the days of fixed,
+the gap closed how far a policy comes from fixed (0) to oracle (1). With several seeds the table shows means and the
 half-width of their 95 % intervals.`,
 		Example: `  rappel simulate --policy rappel,fixed,oracle --debtors 400 --weeks 26 --seeds 3
   rappel simulate --world world.yaml --policy fixed,simple,oracle --json`,
@@ -164,19 +164,19 @@ func publish(ctx context.Context, st *store.Store, w *world.World, from, to time
 func printReport(out io.Writer, r *world.Report, months bool) error {
 	fmt.Fprintf(out, "%d debtors, %d weeks, seeds %d to %d\n\n", r.Debtors, r.Weeks, r.Seed, r.Seed+uint64(r.Seeds)-1)
 	t := tabwriter.NewWriter(out, 0, 4, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "policy\tdays late €\tdays late\tcost €\tcontacts\tcomplaints\topt-outs\ttotal €\tgap closed\t")
+	fmt.Fprintln(t, "policy\tdays late €\tdays late\tcost €\tcontacts\tcomplaints\topt-outs\ttotal €\tless late\tgap closed\t")
 	for i := range r.Policies {
 		p := &r.Policies[i]
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", p.Name,
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", p.Name,
 			figure(p.Interval, "days_late_eur", 2, &p.DaysLateEUR), figure(p.Interval, "days_late", 2, &p.DaysLate),
 			figure(p.Interval, "cost_eur", 0, &p.CostEUR), figure(p.Interval, "contacts", 0, &p.Contacts),
 			figure(p.Interval, "complaints", 1, &p.Complaints), figure(p.Interval, "opt_outs", 1, &p.OptOuts),
-			figure(p.Interval, "total_eur", 0, &p.TotalEUR), figure(p.Interval, "gap_closed", 3, p.GapClosed))
+			figure(p.Interval, "total_eur", 0, &p.TotalEUR), figure(p.Interval, "less_late", 3, p.LessLate), figure(p.Interval, "gap_closed", 3, p.GapClosed))
 		if !months {
 			continue
 		}
 		for _, m := range p.ByMonth {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t\t%s\t\n", m.Month,
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t\t\t%s\t\n", m.Month,
 				figure(m.Interval, "days_late_eur", 2, &m.DaysLateEUR), figure(m.Interval, "days_late", 2, &m.DaysLate),
 				figure(m.Interval, "cost_eur", 0, &m.CostEUR), figure(m.Interval, "contacts", 0, &m.Contacts),
 				figure(m.Interval, "complaints", 1, &m.Complaints), figure(m.Interval, "opt_outs", 1, &m.OptOuts),

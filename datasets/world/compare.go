@@ -78,6 +78,7 @@ type Outcome struct {
 	Complaints  float64            `json:"complaints"`
 	OptOuts     float64            `json:"opt_outs"`
 	TotalEUR    float64            `json:"total_eur"`            // lateness, contacts and annoyance as money
+	LessLate    *float64           `json:"less_late,omitempty"`  // (fixed − x) / fixed on days_late_eur
 	GapClosed   *float64           `json:"gap_closed,omitempty"` // (fixed − x) / (fixed − oracle) on days_late_eur
 	Interval    map[string]float64 `json:"interval,omitempty"`
 	ByMonth     []Month            `json:"by_month"`
@@ -149,10 +150,11 @@ func (t *Trial) run(ctx context.Context, name string, seed uint64) (Outcome, err
 	return o, nil
 }
 
-// gaps fills in the share of the way from fixed to oracle that each run went.
+// gaps fills in by which share each run was less late than fixed, and the share
+// of the way from fixed to oracle that it went.
 func (t *Trial) gaps(outcomes [][]Outcome) {
 	fixed, oracle := slices.Index(t.Policies, "fixed"), slices.Index(t.Policies, "oracle")
-	if fixed < 0 || oracle < 0 {
+	if fixed < 0 {
 		return
 	}
 	share := func(from, to, x float64) *float64 {
@@ -161,6 +163,14 @@ func (t *Trial) gaps(outcomes [][]Outcome) {
 		}
 		g := (from - x) / (from - to)
 		return &g
+	}
+	for i := range outcomes {
+		for k := range outcomes[i] {
+			outcomes[i][k].LessLate = share(outcomes[fixed][k].DaysLateEUR, 0, outcomes[i][k].DaysLateEUR)
+		}
+	}
+	if oracle < 0 {
+		return
 	}
 	for i := range outcomes {
 		for k := range outcomes[i] {
@@ -178,6 +188,10 @@ func (t *Trial) gaps(outcomes [][]Outcome) {
 // pool averages the outcomes of one policy over seeds.
 func pool(seeds []Outcome) Outcome {
 	out := Outcome{Name: seeds[0].Name}
+	less := map[string]func(*Outcome) **float64{
+		"less_late":  func(o *Outcome) **float64 { return &o.LessLate },
+		"gap_closed": func(o *Outcome) **float64 { return &o.GapClosed },
+	}
 	out.Interval = means(&out, seeds, map[string]func(*Outcome) *float64{
 		"days_late":     func(o *Outcome) *float64 { return &o.DaysLate },
 		"days_late_eur": func(o *Outcome) *float64 { return &o.DaysLateEUR },
@@ -186,7 +200,7 @@ func pool(seeds []Outcome) Outcome {
 		"complaints":    func(o *Outcome) *float64 { return &o.Complaints },
 		"opt_outs":      func(o *Outcome) *float64 { return &o.OptOuts },
 		"total_eur":     func(o *Outcome) *float64 { return &o.TotalEUR },
-	}, func(o *Outcome) **float64 { return &o.GapClosed })
+	}, less)
 	for m := range seeds[0].ByMonth {
 		months := make([]Month, 0, len(seeds))
 		for i := range seeds {
@@ -202,23 +216,21 @@ func pool(seeds []Outcome) Outcome {
 			"contacts":      func(o *Month) *float64 { return &o.Contacts },
 			"complaints":    func(o *Month) *float64 { return &o.Complaints },
 			"opt_outs":      func(o *Month) *float64 { return &o.OptOuts },
-		}, func(o *Month) **float64 { return &o.GapClosed })
+		}, map[string]func(*Month) **float64{"gap_closed": func(o *Month) **float64 { return &o.GapClosed }})
 		out.ByMonth = append(out.ByMonth, month)
 	}
 	return out
 }
 
-// means fills in each figure of out with its mean over rows, that of the gap only
+// means fills in each figure of out with its mean over rows, those of shares only
 // where every row has one, and returns the half-widths of their 95 % intervals by
 // name; nil for one row.
-func means[T any](out *T, rows []T, figures map[string]func(*T) *float64, gap func(*T) **float64) map[string]float64 {
-	gaps := true
-	for i := range rows {
-		gaps = gaps && *gap(&rows[i]) != nil
-	}
-	if gaps {
-		*gap(out) = new(float64)
-		figures["gap_closed"] = func(o *T) *float64 { return *gap(o) }
+func means[T any](out *T, rows []T, figures map[string]func(*T) *float64, shares map[string]func(*T) **float64) map[string]float64 {
+	for name, get := range shares {
+		if !slices.ContainsFunc(rows, func(row T) bool { return *get(&row) == nil }) {
+			*get(out) = new(float64)
+			figures[name] = func(o *T) *float64 { return *get(o) }
+		}
 	}
 	n := len(rows)
 	var interval map[string]float64

@@ -54,6 +54,11 @@ func TestOrderOfPolicies(t *testing.T) {
 	if g := by["fixed"].GapClosed; g == nil || *g != 0 {
 		t.Errorf("gap closed by fixed = %v, want 0", g)
 	}
+	for name, o := range by {
+		if g := o.LessLate; g == nil || (*g == 0) != (name == "fixed") {
+			t.Errorf("%s is less late than fixed by %v", name, g)
+		}
+	}
 	if g := by["oracle"].GapClosed; g == nil || *g != 1 {
 		t.Errorf("gap closed by oracle = %v, want 1", g)
 	}
