@@ -78,6 +78,10 @@ bench-survival: need-build ## survival estimators beside R (needs R with surviva
 bench-year: build ## a year of a synthetic creditor over HTTP against the fixed ladder, three seeds
 	./$(BIN) simulate --policy fixed,simple,oracle,rappel --debtors 300 --weeks 52 --seeds 3
 
+.PHONY: bench-cold
+bench-cold: build ## the first eight weeks of a creditor without history against the fixed ladder, ten seeds
+	./$(BIN) simulate --policy fixed,rappel --debtors 150 --weeks 8 --seeds 10
+
 .PHONY: vendor-console
 vendor-console: ## fetch and build what the console's pages and tests load, by the lock file (needs npm); the result is committed
 	cd api/console/web && npm ci --no-audit --no-fund && npm run --silent build
