@@ -21,16 +21,22 @@ import (
 // morning after.
 func practised(t *testing.T) (*Engine, time.Time) {
 	t.Helper()
-	const weeks = 10
+	return lived(t, 120, 10, "2026-01-05")
+}
+
+// lived returns an engine over so many weeks of the built-in world, and the
+// morning after.
+func lived(t *testing.T, debtors, weeks int, from string) (*Engine, time.Time) {
+	t.Helper()
 	ctx, dir := t.Context(), t.TempDir()
-	start, err := ledger.ParseDay("2026-01-05")
+	start, err := ledger.ParseDay(from)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := world.Generate(ctx, world.New(world.Default(), 120, 3, start), weeks, dir); err != nil {
+	if _, err := world.Generate(ctx, world.New(world.Default(), debtors, 3, start), weeks, dir); err != nil {
 		t.Fatal(err)
 	}
-	end := (start + 7*weeks).UTC()
+	end := (start + ledger.Day(7*weeks)).UTC()
 	opt := Options{Now: func() time.Time { return end }, Log: slog.New(slog.DiscardHandler), Seed: 1}
 	st, err := store.Open(ctx, "", store.Options{Now: opt.Now, Log: opt.Log})
 	if err != nil {

@@ -231,7 +231,7 @@ func (f *facts) period(h *habit, c *claim) models.Period {
 	p := models.Period{
 		DPD: int(f.today - c.due), Age: int(f.today - c.issued), Weekday: (int(f.today.Weekday()) + 6) % 7,
 		LogAmount: math.Log1p(float64(c.cents) / 100),
-		MonthEnd:  f.today.MonthEnd(), Past: h.past(c.id),
+		MonthEnd:  f.today.MonthEnd(), Month: int(f.today.UTC().Month()), Past: h.past(c.id),
 	}
 	p.Lift = h.runs.Lift(p.Weekday, p.MonthEnd)
 	return p

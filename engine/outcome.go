@@ -172,7 +172,7 @@ func (a *account) natural(e *end, hazard *models.Hazard, h *habit, day ledger.Da
 		}
 		p := hazard.Day(&models.Period{
 			DPD: int(day - v.due), Age: int(day - ledger.DayOf(time.Unix(v.issued, 0), loc)),
-			Weekday: wd, MonthEnd: day.MonthEnd(), LogAmount: math.Log1p(float64(v.cents) / 100),
+			Weekday: wd, MonthEnd: day.MonthEnd(), Month: int(day.UTC().Month()), LogAmount: math.Log1p(float64(v.cents) / 100),
 			Lift: h.runs.Lift(wd, day.MonthEnd()), Past: h.past(v.id),
 		})
 		sum -= math.Log1p(-min(p, 0.9))

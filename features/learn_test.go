@@ -61,22 +61,22 @@ func TestHazardRows(t *testing.T) {
 	for _, r := range table(t, func(yield func(arrow.RecordBatch) error) error {
 		return New(db).Hazard(t.Context(), Window{From: day("2025-03-04T00:00:00Z"), To: day("2025-03-10T00:00:00Z")}, yield)
 	}) {
-		got[r["invoice_id"]+" "+r["day"]] = strings.Join([]string{r["y"], r["competing"], r["dpd"], r["weekday"], r["u_email"], r["u_sms"], r["opened_since"], r["tone_last"]}, " ")
+		got[r["invoice_id"]+" "+r["day"]] = strings.Join([]string{r["y"], r["competing"], r["dpd"], r["weekday"], r["paid_saturday"], r["invoices_paid"], r["share_overdue"]}, " ")
 	}
 	want := map[string]string{
-		"1 2025-03-04": "0 0 0 1 -1 -1 0 -1",
-		"1 2025-03-05": "0 0 1 2 -1 -1 0 -1",
-		"1 2025-03-06": "0 0 2 3 1 -1 1 0",
-		"1 2025-03-07": "0 0 3 4 2 -1 1 0",
-		"1 2025-03-08": "1 0 4 5 3 1 0 2", // paid; the text of the day before not opened
-		"2 2025-03-05": "0 0 -1 2 -1 -1 0 -1",
-		"2 2025-03-06": "0 0 0 3 1 -1 1 0",
-		"2 2025-03-07": "0 0 1 4 2 -1 1 0",
-		"2 2025-03-08": "0 0 2 5 3 1 0 2",
-		"2 2025-03-09": "0 0 3 6 4 2 0 2",
-		"3 2025-03-05": "0 0 -1 2 -1 -1 0 -1",
-		"3 2025-03-06": "0 0 0 3 -1 -1 0 -1",
-		"3 2025-03-07": "0 1 1 4 -1 -1 0 -1", // disputed, and gone
+		"1 2025-03-04": "0 0 0 1 0 0 0",
+		"1 2025-03-05": "0 0 1 2 0 0 0",
+		"1 2025-03-06": "0 0 2 3 0 0 0",
+		"1 2025-03-07": "0 0 3 4 0 0 0",
+		"1 2025-03-08": "1 0 4 5 0 0 0",                   // paid
+		"2 2025-03-05": "0 0 -1 2 0 0 0.3333333333333333", // the first is overdue
+		"2 2025-03-06": "0 0 0 3 0 0 0.3333333333333333",
+		"2 2025-03-07": "0 0 1 4 0 0 0.3333333333333333",
+		"2 2025-03-08": "0 0 2 5 0 0 0.3333333333333333",
+		"2 2025-03-09": "0 0 3 6 0.9961565872205753 0 0.3333333333333333", // a day old, of a half-life of 180
+		"3 2025-03-05": "0 0 -1 2 0 0 0",
+		"3 2025-03-06": "0 0 0 3 0 0 0",
+		"3 2025-03-07": "0 1 1 4 0 0 0", // disputed, and gone
 	}
 	for k, w := range want {
 		if got[k] != w {
@@ -141,13 +141,13 @@ func TestPastsAreThoseOfTheHazard(t *testing.T) {
 	for _, r := range table(t, func(yield func(arrow.RecordBatch) error) error {
 		return New(db).Hazard(t.Context(), Window{From: day("2025-03-01T00:00:00Z"), To: day("2025-03-10T00:00:00Z")}, yield)
 	}) {
-		want[r["invoice_id"]] = strings.Join([]string{r["days_late_mean"], r["share_paid_before_due"], r["share_paid_after_reminder"], r["natural_rate"]}, " ")
+		want[r["invoice_id"]] = strings.Join([]string{r["days_late_mean"], r["share_paid_before_due"], r["share_paid_after_reminder"], r["natural_rate"], r["invoices_paid"], r["share_overdue"]}, " ")
 	}
 	for _, keys := range [][]ledger.Key{nil, {{Creditor: "acme", Debtor: "d"}}, {{Creditor: "acme", Debtor: "e"}, {Creditor: "acme", Debtor: "d"}}} {
 		n := 0
 		err := New(db).Pasts(t.Context(), day("2025-03-09T23:00:00Z"), Filter{Creditor: "acme", Keys: keys}, func(_ ledger.Key, invoice string, p Past) {
 			n++
-			if got := fmt.Sprintf("%v %v %v %v", p.LateMean, p.Before, p.Reminded, p.Natural); got != want[invoice] {
+			if got := fmt.Sprintf("%v %v %v %v %v %v", p.LateMean, p.Before, p.Reminded, p.Natural, p.Paid, p.Overdue); got != want[invoice] {
 				t.Errorf("%s: %s, want %s", invoice, got, want[invoice])
 			}
 		})

@@ -18,6 +18,8 @@ type Past struct {
 	Before   float64 // share of them paid before due
 	Reminded float64 // share of them paid only after a reminder
 	Natural  float64 // daily rate of paying without contact while overdue
+	Paid     float64 // how many were paid
+	Overdue  float64 // of those paid or overdue, the share that is overdue
 }
 
 // Unknown is the Past of a debtor of whom nothing is known.
@@ -32,6 +34,8 @@ func (s *Set) PastOf(row int) Past {
 		Before:   (n*s.SharePaidBeforeDue[row] + 1) / (n + 2),
 		Reminded: (n*s.SharePaidAfterReminder[row] + 1) / (n + 2),
 		Natural:  (s.NaturalPayments[row] + 0.6) / (s.NaturalDays[row] + 30),
+		Paid:     n,
+		Overdue:  s.OverdueInvoices[row] / (n + s.OverdueInvoices[row] + 2),
 	}
 }
 
@@ -58,13 +62,13 @@ func (p *Pipeline) Pasts(ctx context.Context, asOf time.Time, f Filter, yield fu
 		}
 		return c.inParts(points, pastSteps, "issue", func(rec arrow.RecordBatch) error {
 			creditor, debtor, invoice := rec.Column(0).(*array.String), rec.Column(1).(*array.String), rec.Column(2).(*array.String)
-			var v [4][]float64
+			var v [6][]float64
 			for k := range v {
 				v[k] = rec.Column(3 + k).(*array.Float64).Values()
 			}
 			for i := range int(rec.NumRows()) {
 				key := ledger.Key{Creditor: strings.Clone(creditor.Value(i)), Debtor: strings.Clone(debtor.Value(i))}
-				yield(key, strings.Clone(invoice.Value(i)), Past{v[0][i], v[1][i], v[2][i], v[3][i]})
+				yield(key, strings.Clone(invoice.Value(i)), Past{v[0][i], v[1][i], v[2][i], v[3][i], v[4][i], v[5][i]})
 			}
 			return nil
 		})

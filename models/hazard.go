@@ -16,6 +16,7 @@ type Period struct {
 	Age           int     // days since its issue
 	Weekday       int     // 0 = Monday
 	MonthEnd      bool    // last three or first two days of a month
+	Month         int     // 1 = January … 12 = December, or 0
 	LogAmount     float64 // natural logarithm of the amount in the creditor's currency
 	Lift          float64 // how the debtor's payment runs favour this day: Runs.Lift
 	features.Past         // of the debtor, when the invoice was issued
@@ -36,10 +37,12 @@ const (
 	colAge       = colOwn + len(ownEdges) + 1 // of days since issue
 	colWeekday   = colAge + len(ageEdges) + 1
 	colMonthEnd  = colWeekday + 7
-	colAmount    = colMonthEnd + 1
+	colMonth     = colMonthEnd + 1 // January …
+	colAmount    = colMonth + 12
 	colHat       = colAmount + 1 // hats in log amount, see hatOf
 	colLift      = colHat + hats
-	colHistory   = colLift + 1 // 3 spells of the columns of the debtor's history
+	colOff       = colLift + 1 // of days that its runs do not favour
+	colHistory   = colOff + 1  // 3 spells of the columns of the debtor's history
 
 	// HazardColumns is the width of the design.
 	HazardColumns = colHistory + 3*historyColumns
@@ -52,6 +55,8 @@ const (
 	histBefore
 	histReminded
 	histNatural
+	histNew
+	histOverdue
 	historyColumns
 )
 
@@ -77,13 +82,15 @@ var HazardNames = func() (names [HazardColumns]string) {
 	put(colOwn, bins("own", own)...)
 	put(colAge, bins("age", ageEdges[:])...)
 	put(colWeekday, "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-	put(colMonthEnd, "month_end", "log_amount")
+	put(colMonthEnd, "month_end")
+	put(colMonth, "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december")
+	put(colAmount, "log_amount")
 	for k := range hats {
 		put(colHat+k, fmt.Sprintf("amount_%.0f", math.Exp(hatFirst+hatStep*float64(k))))
 	}
-	put(colLift, "pay_run")
+	put(colLift, "pay_run", "off_run")
 	for k, spell := range []string{"_early", "_due", "_late"} {
-		put(colHistory+k*historyColumns, "late_mean"+spell, "paid_before"+spell, "paid_reminded"+spell, "natural"+spell)
+		put(colHistory+k*historyColumns, "late_mean"+spell, "paid_before"+spell, "paid_reminded"+spell, "natural"+spell, "new"+spell, "overdue"+spell)
 	}
 	return names
 }()
@@ -119,6 +126,8 @@ func history(dst *[historyColumns]float64, p *Period) {
 	dst[histBefore] = p.Before - 0.5
 	dst[histReminded] = p.Reminded - 0.3
 	dst[histNatural] = math.Log(min(max(p.Natural, 0.002), 0.5) / 0.05)
+	dst[histNew] = 2 / (2 + p.Paid)
+	dst[histOverdue] = p.Overdue
 }
 
 // Hats are the basis of a broken line in the logarithm of the amount, with knots
@@ -146,7 +155,10 @@ func daily(p *Period, set func(j int, v float64)) {
 	if p.MonthEnd {
 		set(colMonthEnd, 1)
 	}
-	set(colLift, math.Log(p.Lift))
+	set(colMonth+(p.Month+11)%12, 1)
+	lift := math.Log(p.Lift)
+	set(colLift, lift)
+	set(colOff, min(lift, 0))
 }
 
 // bin is the index of the first edge that v does not exceed.
@@ -173,6 +185,12 @@ func hazardPrior() (mean, precision []float64) {
 	copy(mean[colOwn:], []float64{-0.8, -0.5, -0.2, 0.2, 0.5, 0.3, 0.1, -0.1, -0.3, -0.3})
 	copy(mean[colWeekday:], []float64{0.15, 0.1, 0.1, 0.1, 0.1, -0.6, -0.9})
 	mean[colMonthEnd] = 0.15
+	// Summer holidays and the end of the year: a first year cannot tell seasons
+	// from anything else that changes.
+	copy(mean[colMonth:], []float64{0, 0, 0, 0, 0, 0, -0.15, -0.2, 0, 0, 0, -0.1})
+	for k := range 12 {
+		precision[colMonth+k] = 60
+	}
 	mean[colLift], precision[colLift] = 0.9, 20
 	for k := range 3 {
 		j := colHistory + k*historyColumns
@@ -226,7 +244,8 @@ func (h *Hazard) UnpaidTo(dst []float64, p Period, runs *Runs, today ledger.Day,
 	base := h.static(&p)
 	open, unpaid := 1.0, 1.0
 	for t := range dst {
-		p.MonthEnd = (today + ledger.Day(t)).MonthEnd()
+		day := today + ledger.Day(t)
+		p.MonthEnd, p.Month = day.MonthEnd(), int(day.UTC().Month())
 		p.Lift = runs.Lift(p.Weekday, p.MonthEnd)
 		eta := base[spellOf(p.DPD)]
 		daily(&p, func(j int, v float64) { eta += v * h.Coef[j] })

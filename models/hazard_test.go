@@ -14,7 +14,7 @@ import (
 // anyDay draws a period.
 func anyDay(r *rapid.T) Period {
 	p := Period{
-		DPD: rapid.IntRange(-60, 400).Draw(r, "dpd"), Weekday: rapid.IntRange(0, 6).Draw(r, "weekday"), MonthEnd: rapid.Bool().Draw(r, "month end"),
+		DPD: rapid.IntRange(-60, 400).Draw(r, "dpd"), Weekday: rapid.IntRange(0, 6).Draw(r, "weekday"), MonthEnd: rapid.Bool().Draw(r, "month end"), Month: rapid.IntRange(0, 12).Draw(r, "month"),
 		LogAmount: rapid.Float64Range(0, 12).Draw(r, "amount"),
 		Age:       rapid.IntRange(0, 400).Draw(r, "age"), Lift: rapid.Float64Range(0.05, 8).Draw(r, "lift"), Past: features.Past{
 			LateMean: rapid.Float64Range(-30, 90).Draw(r, "late"),
@@ -40,7 +40,7 @@ func TestDesignIsWhatTheHazardReads(t *testing.T) {
 		if got := h.Day(&p); math.Abs(got-want) > 1e-12 {
 			r.Errorf("hazard %v, from the design %v", got, want)
 		}
-		for _, block := range [][2]int{{colDPD, colOwn}, {colOwn, colAge}, {colAge, colWeekday}, {colWeekday, colMonthEnd}, {colHat, colLift}} {
+		for _, block := range [][2]int{{colDPD, colOwn}, {colOwn, colAge}, {colAge, colWeekday}, {colWeekday, colMonthEnd}, {colMonth, colAmount}, {colHat, colLift}} {
 			sum := 0.0
 			for _, v := range x[block[0]:block[1]] {
 				sum += v
@@ -100,7 +100,7 @@ func TestUnpaidIsOneLessTheIncidence(t *testing.T) {
 		h.UnpaidTo(curve[:], p, &runs, today, leave)
 		open, paid, left, last := 1.0, 0.0, 0.0, 1.0
 		for k, got := range curve {
-			p.MonthEnd = (today + ledger.Day(k)).MonthEnd()
+			p.MonthEnd, p.Month = (today + ledger.Day(k)).MonthEnd(), int((today + ledger.Day(k)).UTC().Month())
 			p.Lift = runs.Lift(p.Weekday, p.MonthEnd)
 			pay := h.Day(&p)
 			paid += open * pay
@@ -139,7 +139,8 @@ func simulate(rng *rand.Rand, h *Hazard, invoices int, rows *Periods) (lives []L
 		}
 		life := Life{Start: p, Runs: Runs{1}, First: first}
 		for life.Days < 90 && life.End == StillOpen {
-			p.MonthEnd = (first + ledger.Day(life.Days)).MonthEnd()
+			day := first + ledger.Day(life.Days)
+			p.MonthEnd, p.Month = day.MonthEnd(), int(day.UTC().Month())
 			p.Lift = life.Runs.Lift(p.Weekday, p.MonthEnd)
 			life.Days++
 			y, competing := float32(0), float32(0)
@@ -154,7 +155,7 @@ func simulate(rng *rand.Rand, h *Hazard, invoices int, rows *Periods) (lives []L
 				month = 1
 			}
 			rows.rows = append(rows.rows, y, 1, float32(p.DPD), float32(p.Weekday), month, float32(p.LogAmount),
-				float32(p.Age), competing, float32(p.LateMean), float32(p.Before), float32(p.Reminded), float32(p.Natural), float32(p.Lift), 0)
+				float32(p.Age), competing, float32(p.LateMean), float32(p.Before), float32(p.Reminded), float32(p.Natural), 0, 0, float32(p.Month), float32(p.Lift), 0)
 			p.DPD, p.Age, p.Weekday = p.DPD+1, p.Age+1, (p.Weekday+1)%7
 		}
 		lives = append(lives, life)

@@ -22,6 +22,7 @@ var (
 	periodColumns = [...]string{
 		"y", "weight", "dpd", "weekday", "month_end", "log_amount",
 		"age", "competing", "days_late_mean", "share_paid_before_due", "share_paid_after_reminder", "natural_rate",
+		"invoices_paid", "share_overdue", "month",
 	}
 	runColumns = [...]string{
 		"paid_monday", "paid_tuesday", "paid_wednesday", "paid_thursday", "paid_friday", "paid_saturday", "paid_sunday", "paid_month_end",
@@ -154,7 +155,11 @@ func (p *Periods) At(i int) (q Period, end End, weight float64) {
 	r := p.rows[i*periodWidth:][:periodWidth]
 	q = Period{
 		DPD: int(r[2]), Weekday: int(r[3]), MonthEnd: r[4] != 0, LogAmount: float64(r[5]), Age: int(r[6]), Lift: float64(r[periodLift]),
-		Past: features.Past{LateMean: float64(r[8]), Before: float64(r[9]), Reminded: float64(r[10]), Natural: float64(r[11])},
+		Past: features.Past{
+			LateMean: float64(r[8]), Before: float64(r[9]), Reminded: float64(r[10]), Natural: float64(r[11]),
+			Paid: float64(r[12]), Overdue: float64(r[13]),
+		},
+		Month: int(r[14]),
 	}
 	switch {
 	case r[0] != 0:

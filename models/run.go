@@ -19,11 +19,11 @@ const (
 
 // weekdayShare is how the days with a payment of debtors without a run are
 // spread over the week.
-var weekdayShare = [7]float64{0.19, 0.19, 0.19, 0.19, 0.19, 0.03, 0.02}
+var weekdayShare = [7]float64{0.19, 0.17, 0.17, 0.17, 0.16, 0.08, 0.06}
 
 // runPrior is what is believed of a debtor who never paid: one in three
 // businesses and one in seven consumers have a run.
-var runPrior = Runs{0.75, 0.035, 0.035, 0.035, 0.035, 0.035, 0.0025, 0.0025, 0.07}
+var runPrior = Runs{0.753, 0.035, 0.035, 0.035, 0.035, 0.035, 0.001, 0.001, 0.07}
 
 // RunsOf returns what a debtor's days with a payment say: their counts by
 // weekday, Monday first, and of those at the end of a month; old days may count

@@ -9,8 +9,7 @@
 --      invoice leaves unseen. Days are
 --      those of the debtor's calendar from since to the day before until. weight: rows without
 --      an end are kept with probability keep, by a hash of invoice and day, and
---      weigh 1/keep. u_*: days since the last contact on the channel before that
---      day, -1 for none in 60 days. age: days since issue. days: from first to last day in
+--      weigh 1/keep. month: 1 is January. age: days since issue. days: from first to last day in
 --      the window; ending: how the last ended, 1 paid, 1 + competing left, 0 open.
 --      With first_only, only the first day of each invoice. paid_*: the debtor's days
 --      with a payment, decayed, by weekday and at a month's end. The history is past, that of the moment of issue.
@@ -34,11 +33,11 @@ WITH win AS (
            coalesce(leave % 4, 0) AS cause, leave // 4 AS leave_day,
            greatest(issued_day, from_day) AS first_day,
            least(to_day - 1, settled_day, leave // 4, utc_day(cancelled) - 1) AS last_day,
-           days_late_mean, share_paid_before_due, share_paid_after_reminder, natural_rate, invoices_paid,
+           days_late_mean, share_paid_before_due, share_paid_after_reminder, natural_rate, invoices_paid, share_overdue,
            hash(invoice_id) AS iid_hash, CASE WHEN first_only() THEN greatest(issued_day, from_day) END AS only_day
     FROM bill JOIN past USING (iid) LEFT JOIN leave USING (iid) JOIN win USING (zid)
 ), piece AS (
-    SELECT spell.*, email, sms, whatsapp, letter, phone, tone, contacted, opened, paid_on,
+    SELECT spell.*, paid_on,
            unnest(list_filter(range(greatest(first_day, stretch.from_day), least(last_day, stretch.to_day, only_day) + 1),
                lambda d: d IS NOT DISTINCT FROM settled_day OR d IS NOT DISTINCT FROM leave_day OR hash(iid_hash, d) % 1048576 < keep() * 1048576))::INTEGER AS day
     FROM spell JOIN stretch ON stretch.did = spell.did
@@ -54,15 +53,12 @@ SELECT creditor_id, debtor_id, invoice_id, date_of(day) AS day,
        y::DOUBLE AS y, competing::INTEGER AS competing,
        CASE WHEN y = 1 OR competing > 0 THEN 1 ELSE 1 / keep() END::DOUBLE AS weight,
        (day - due_day)::DOUBLE AS dpd, weekday(day)::DOUBLE AS weekday,
-       is_month_end(day)::DOUBLE AS month_end, ln(1 + cents / 100)::DOUBLE AS log_amount,
-       since(day, email) AS u_email, since(day, sms) AS u_sms, since(day, whatsapp) AS u_whatsapp,
-       since(day, letter) AS u_letter, since(day, phone) AS u_phone,
-       coalesce(opened >= contacted, false)::DOUBLE AS opened_since, coalesce(tone, -1)::DOUBLE AS tone_last,
+       is_month_end(day)::DOUBLE AS month_end, month(date_of(day))::DOUBLE AS month, ln(1 + cents / 100)::DOUBLE AS log_amount,
        (day - issued_day)::DOUBLE AS age,
        paid_then(paid_on[1], day) AS paid_monday, paid_then(paid_on[2], day) AS paid_tuesday,
        paid_then(paid_on[3], day) AS paid_wednesday, paid_then(paid_on[4], day) AS paid_thursday,
        paid_then(paid_on[5], day) AS paid_friday, paid_then(paid_on[6], day) AS paid_saturday,
        paid_then(paid_on[7], day) AS paid_sunday, paid_then(paid_on[8], day) AS paid_month_end,
-       days_late_mean, share_paid_before_due, share_paid_after_reminder, natural_rate, invoices_paid
+       days_late_mean, share_paid_before_due, share_paid_after_reminder, natural_rate, invoices_paid, share_overdue
 FROM row
 ORDER BY iid, day

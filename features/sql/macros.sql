@@ -95,6 +95,3 @@ CREATE MACRO added(a, b) AS [a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4]]
 -- to 0 with the weight of ten signs.
 CREATE MACRO weather_effect(x, n, base_x, base_n) AS
     CASE WHEN n > 0 AND base_n > 0 THEN (x / n - base_x / base_n) * n / (n + 10) ELSE 0 END;
--- Days since a day, -1 for none in 60 days.
-CREATE MACRO since(day, last) AS
-    CASE WHEN day - last <= 60 THEN day - last ELSE -1 END::DOUBLE;

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"slices"
 	"testing"
 )
 
@@ -32,27 +33,46 @@ func TestPathMatchesGlmnet(t *testing.T) {
 			}
 			t.Run(id+"/"+name, func(t *testing.T) {
 				want := decode[glmnetWant](t, raw[name])
-				got, err := FitCoxPath(d, PathOptions{Ties: Breslow, Alpha: want.Alpha, Standardize: want.Standardize, Lambda: want.Lambda, Tol: 1e-10})
-				if err != nil {
-					t.Fatal(err)
+				fit := func(d *Data) *CoxPath {
+					got, err := FitCoxPath(d, PathOptions{Ties: Breslow, Alpha: want.Alpha, Standardize: want.Standardize, Lambda: want.Lambda, Tol: 1e-10})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if len(got.Warnings) > 0 {
+						t.Error(got.Warnings)
+					}
+					return got
 				}
-				if len(got.Warnings) > 0 {
-					t.Error(got.Warnings)
-				}
-				tol := 1e-6
+				got := fit(d)
 				if id == "lung" {
-					// glmnet tells ties by adding 2e-14 to times of censored rows,
-					// which is lost for days from 256 on, so that some of its risk
-					// sets lack such rows. On the ranks of the days it is right; see
-					// testdata/glmnet_lung.R.
-					checkPath(t, got, want, d.Names, 3e-3)
-					ranks := decode[map[string]glmnetWant](t, readTestdata(t, "glmnet_lung.json"))
-					want = ranks[name]
+					// On the ranks of the days, which glmnet sees as they are, it finds
+					// what is found here on the days.
+					checkPath(t, got, decode[map[string]glmnetWant](t, readTestdata(t, "glmnet_lung.json"))[name], d.Names, 1e-6)
+					got = fit(asGlmnetSees(t, d))
 				}
-				checkPath(t, got, want, d.Names, tol)
+				checkPath(t, got, want, d.Names, 1e-6)
 			})
 		}
 	}
+}
+
+// asGlmnetSees returns the case lung as glmnet reads it. It tells ties by adding
+// 100 times the machine's epsilon to the times of censored rows, which is lost in
+// rounding from day 256 on. Of the six rows that are then censored on the very day
+// of an event, its sort, which is not stable, puts three before the event, so that
+// they are not in its risk set. These leave a quarter of a day earlier here.
+func asGlmnetSees(t *testing.T, lung *Data) *Data {
+	t.Helper()
+	d := *lung
+	d.Time = slices.Clone(lung.Time)
+	for _, row := range []int{150, 169, 178} {
+		day := d.Time[row]
+		if shifted := day + 100*0x1p-52; d.Event[row] != 0 || shifted != day {
+			t.Fatalf("row %d of day %v, event %d, is none of those that glmnet cannot tell", row, day, d.Event[row])
+		}
+		d.Time[row] -= 0.25
+	}
+	return &d
 }
 
 func readTestdata(t *testing.T, name string) json.RawMessage {
@@ -89,15 +109,15 @@ func TestPathBeginsWhereGlmnetDoes(t *testing.T) {
 			Max float64 `json:"lambda_max_lasso_standardized"`
 		}](t, ref["glmnet_"+id])
 		base := decode[coxCase](t, ref[id])
-		got, err := FitCoxPath(base.data(coxTable(t, id, base)), PathOptions{Ties: Breslow, Alpha: 1, Standardize: true, Count: 20})
+		d := base.data(coxTable(t, id, base))
+		if id == "lung" {
+			d = asGlmnetSees(t, d)
+		}
+		got, err := FitCoxPath(d, PathOptions{Ties: Breslow, Alpha: 1, Standardize: true, Count: 20})
 		if err != nil {
 			t.Fatal(err)
 		}
-		tol := 1e-9
-		if id == "lung" { // as in TestPathMatchesGlmnet
-			tol = 1e-3
-		}
-		near(t, id, []float64{got.LambdaMax}, []float64{want.Max}, tol, 0)
+		near(t, id, []float64{got.LambdaMax}, []float64{want.Max}, 1e-9, 0)
 		for k, v := range got.KKT {
 			if v > 1e-6*got.LambdaMax {
 				t.Errorf("%s, λ %g: optimality is violated by %g", id, got.Lambda[k], v)
