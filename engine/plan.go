@@ -208,7 +208,7 @@ type asker struct {
 
 func (p *planner) asker() *asker { return &asker{planner: p, s: p.e.scratch.Get().(*scratch)} }
 
-func (a *asker) close() { a.e.scratch.Put(a.s) }
+func (p *asker) close() { p.e.scratch.Put(p.s) }
 
 // MakePlan decides for all debtors of a creditor at once and logs a decision
 // for each, with the probability with which it was drawn under all constraints.

@@ -106,6 +106,9 @@ func (o *policyOptions) run(cmd *cobra.Command) (err error) {
 	if _, refused := errors.AsType[*ope.SupportError](err); err != nil && !refused {
 		return err
 	}
+	if o.db != "" { // a lake keeps no audit log
+		err = errors.Join(err, x.store.Audit(cmd.Context(), o.creditor, "cli", "evaluate", man.ID, a.headline(log.Model.Headline(false))))
+	}
 	return errors.Join(o.tell(cmd.OutOrStdout(), a), err)
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"path/filepath"
 	"strings"
@@ -60,10 +61,13 @@ func loggedDecisions(t *testing.T) (db, model string, from time.Time) {
 
 func TestEvaluatePolicy(t *testing.T) {
 	db, model, from := loggedDecisions(t)
-	evaluate := func(args ...string) (code int, out, errs string) {
+	runOn := func(args ...string) (code int, out, errs string) {
 		var o, e bytes.Buffer
-		code = run(append([]string{"evaluate", "policy", "--db", db, "--model", model, "--bootstraps", "200"}, args...), &o, &e)
+		code = run(args, &o, &e)
 		return code, o.String(), e.String()
+	}
+	evaluate := func(args ...string) (code int, out, errs string) {
+		return runOn(append([]string{"evaluate", "policy", "--db", db, "--model", model, "--bootstraps", "200"}, args...)...)
 	}
 
 	report := filepath.Join(t.TempDir(), "report.html")
@@ -135,6 +139,20 @@ func TestEvaluatePolicy(t *testing.T) {
 	code, out, _ = evaluate("--min-ess", "1e6", "--force")
 	if code != 0 || !strings.Contains(out, "forced") || !strings.Contains(out, "estimator") {
 		t.Errorf("forced: exit %d, %s", code, out)
+	}
+	if code, _, errs := runOn("train", "--db", db, "--out", filepath.Join(t.TempDir(), "model"), "--to", from.Format(time.DateOnly)); code != 0 {
+		t.Errorf("train: exit %d, %s", code, errs)
+	}
+	o, err := open(t.Context(), db, "", 1, discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	acts, err := o.store.Acts(t.Context(), "", 100)
+	if err := errors.Join(err, o.store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if len(acts) != 6 || acts[0].Action != "train" || acts[5].Action != "evaluate" || !strings.Contains(acts[5].Detail, "more than logged, 95 % interval") || !strings.Contains(acts[2].Detail, "does not support") {
+		t.Errorf("audit log %+v", acts)
 	}
 	if code, _, errs = evaluate("--creditor", "nobody"); code != 1 || !strings.Contains(errs, "nobody") {
 		t.Errorf("an unknown creditor: exit %d, %s", code, errs)

@@ -196,6 +196,21 @@ func newAnswer(target, against *ope.Log, name string, cfg ope.Config) (*answer, 
 	return a, nil
 }
 
+// headline is the comparison by one estimator in a line, as the audit log keeps
+// it.
+func (a *answer) headline(name string) string {
+	if a.Comparison == nil {
+		return a.Reason
+	}
+	i := slices.IndexFunc(a.Comparison.Estimates, func(e estimate) bool { return e.Name == name })
+	if i < 0 {
+		return a.Comparison.Reason
+	}
+	e := a.Comparison.Estimates[i]
+	return fmt.Sprintf("%s of %d decisions: %+.4f more than %s, %.0f %% interval %+.4f to %+.4f",
+		e.Name, a.Rows, float64(e.Value), a.against, 100*a.Level, float64(e.Lo), float64(e.Hi))
+}
+
 func estimatesOf(in []ope.Estimate, compared bool) []estimate {
 	out := make([]estimate, len(in))
 	for k, e := range in {

@@ -48,6 +48,11 @@ seed give the same bytes.`,
 			if err := m.Save(out, &r.Manifest); err != nil {
 				return err
 			}
+			if d.db != "" { // a lake keeps no audit log
+				if err := x.store.Audit(cmd.Context(), "", "cli", "train", r.Manifest.ID, out); err != nil {
+					return err
+				}
+			}
 			if d.json {
 				return writeJSON(cmd.OutOrStdout(), r)
 			}
