@@ -26,16 +26,16 @@ func main() {
 	file := flag.String("data", "", "file of gen_synth.py: float64, column-major, time, status, x1…x20")
 	runs := flag.Int("runs", 3, "repetitions; the median is reported")
 	only := flag.String("only", "", "run only this task")
-	write := flag.String("write", "", "instead write -data to this Arrow IPC file, -copies times over")
+	write := flag.String("write", "", "instead write -data to this Arrow IPC or (.parquet) Parquet file, -copies times over")
 	copies := flag.Int("copies", 1, "copies of the rows that -write writes, or passes over them that -person-periods makes one")
-	stream := flag.String("stream", "", "instead fit Cox in passes over this Arrow IPC file")
+	stream := flag.String("stream", "", "instead fit Cox in passes over this Arrow IPC or Parquet file")
 	periods := flag.Bool("person-periods", false, "instead fit a cloglog hazard in passes over -data, -copies times over")
 	warm := flag.Bool("warm", false, "instead fit that hazard on 99 of 100 rows, and on all of them from there")
 	flag.Parse()
 	var err error
 	switch {
 	case *write != "":
-		err = writeArrow(*write, *file, *copies)
+		err = writeRecords(*write, *file, *copies)
 	case *stream != "":
 		err = runStream(os.Stdout, *stream)
 	case *warm:

@@ -33,15 +33,16 @@ Rscript bench/survival/bench.R "$data" "$runs" >"$work/r.json"
 python3 bench/survival/compare.py "$work/go.json" "$work/r.json" "$reference/reference_synth.json" "$rows"
 
 echo
-echo "streamed from Arrow IPC (memory in MB above the process's start):"
-arrow=$work/synth-$rows.arrow
-"$work/bench" -data "$data" -write "$arrow"
-"$work/bench" -stream "$arrow" | cut -c1-160
+echo "streamed from Arrow IPC and Parquet (memory in MB above the process's start):"
+for copies in 1 $(seq "${LARGE:-10}" "${LARGE:-10}" | grep -vx 1); do
+	for kind in arrow parquet; do
+		"$work/bench" -data "$data" -write "$work/streamed.$kind" -copies "$copies"
+		"$work/bench" -stream "$work/streamed.$kind" | cut -c1-160
+		rm -f "$work/streamed.$kind"
+	done
+done
 if [ "${LARGE:-10}" -gt 1 ]; then
-	"$work/bench" -data "$data" -write "$arrow" -copies "${LARGE:-10}"
-	"$work/bench" -stream "$arrow" | cut -c1-160
 	echo "cloglog on person-periods made on the way, and with a warm start from 99 of 100 rows:"
 	"$work/bench" -data "$data" -person-periods -copies "${PERIODS:-100}" | cut -c1-200
 	"$work/bench" -data "$data" -warm | cut -c1-200
 fi
-rm -f "$arrow"

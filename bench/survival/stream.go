@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -13,6 +15,9 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"rappel/models/survival"
 )
@@ -20,8 +25,23 @@ import (
 // batchRows is the number of rows of a record batch.
 const batchRows = 16384
 
-// writeArrow copies a file of gen_synth.py into an Arrow IPC stream.
-func writeArrow(to, from string, copies int) (err error) {
+// recordWriter writes record batches to an Arrow IPC stream or a Parquet file, by
+// the end of its name.
+func recordWriter(f *os.File, schema *arrow.Schema) (write func(arrow.RecordBatch) error, finish func() error, err error) {
+	if !strings.HasSuffix(f.Name(), ".parquet") {
+		w := ipc.NewWriter(f, ipc.WithSchema(schema))
+		return w.Write, w.Close, nil
+	}
+	w, err := pqarrow.NewFileWriter(schema, struct{ io.Writer }{f}, parquet.NewWriterProperties(parquet.WithDictionaryDefault(false)), pqarrow.DefaultWriterProps())
+	if err != nil {
+		return nil, nil, err
+	}
+	return w.Write, w.Close, nil // a batch is a row group
+}
+
+// writeRecords copies a file of gen_synth.py into an Arrow IPC stream or a Parquet
+// file.
+func writeRecords(to, from string, copies int) (err error) {
 	d, err := read(from)
 	if err != nil {
 		return err
@@ -40,7 +60,10 @@ func writeArrow(to, from string, copies int) (err error) {
 		fields = append(fields, arrow.Field{Name: name, Type: arrow.PrimitiveTypes.Float64})
 	}
 	schema := arrow.NewSchema(fields, nil)
-	w := ipc.NewWriter(f, ipc.WithSchema(schema))
+	write, finish, err := recordWriter(f, schema)
+	if err != nil {
+		return err
+	}
 	b := array.NewRecordBuilder(memory.DefaultAllocator, schema)
 	defer b.Release()
 	for range copies {
@@ -52,30 +75,48 @@ func writeArrow(to, from string, copies int) (err error) {
 				b.Field(j+2).(*array.Float64Builder).AppendValues(c[lo:hi], nil)
 			}
 			rec := b.NewRecordBatch()
-			err := w.Write(rec)
+			err := write(rec)
 			rec.Release()
 			if err != nil {
 				return err
 			}
 		}
 	}
-	return w.Close()
+	return finish()
 }
 
-// arrowFile serves the rows of an Arrow IPC stream.
-type arrowFile struct {
+// recordFile serves the rows of an Arrow IPC stream or a Parquet file.
+type recordFile struct {
 	path string
 	x    []float64
 }
 
+// records opens the file's record batches.
+func (a *recordFile) records(f *os.File) (array.RecordReader, error) {
+	if !strings.HasSuffix(a.path, ".parquet") {
+		return ipc.NewReader(f)
+	}
+	props := parquet.NewReaderProperties(memory.DefaultAllocator)
+	props.BufferedStreamEnabled = true
+	pf, err := file.NewParquetReader(f, file.WithReadProps(props))
+	if err != nil {
+		return nil, err
+	}
+	r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: batchRows}, memory.DefaultAllocator)
+	if err != nil {
+		return nil, err
+	}
+	return r.GetRecordReader(context.Background(), nil, nil)
+}
+
 // Pass implements [survival.CoxSource].
-func (a *arrowFile) Pass(yield func(survival.CoxBatch) error) error {
+func (a *recordFile) Pass(yield func(survival.CoxBatch) error) error {
 	f, err := os.Open(a.path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	r, err := ipc.NewReader(f)
+	r, err := a.records(f)
 	if err != nil {
 		return err
 	}
@@ -101,7 +142,10 @@ func (a *arrowFile) Pass(yield func(survival.CoxBatch) error) error {
 			return err
 		}
 	}
-	return r.Err()
+	if err := r.Err(); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
 }
 
 // memoryMB returns a line of /proc/self/status in megabytes.
@@ -144,7 +188,7 @@ func runStream(out io.Writer, path string) error {
 		for j := range names {
 			names[j] = fmt.Sprintf("x%d", j+1)
 		}
-		fit, err := survival.FitCoxStream(&arrowFile{path: path}, columns, names, survival.CoxOptions{})
+		fit, err := survival.FitCoxStream(&recordFile{path: path}, columns, names, survival.CoxOptions{})
 		if err != nil {
 			return result{}, err
 		}
