@@ -157,7 +157,7 @@ func (d *decoder) assign(v reflect.Value, text json.RawMessage, pointer string) 
 
 // read stores the JSON text in v. Of a time it asks more than package time does.
 func read(text json.RawMessage, v reflect.Value) error {
-	at, ok := v.Addr().Interface().(*time.Time)
+	at, ok := reflect.TypeAssert[*time.Time](v.Addr())
 	if !ok {
 		return json.Unmarshal(text, v.Addr().Interface())
 	}

@@ -61,6 +61,7 @@ func benchDesk(tb testing.TB) (*desk, Request) {
 }
 
 func recommend(tb testing.TB, d *desk, s *scratch, r Request) *Decision {
+	tb.Helper()
 	book := d.books["c"]
 	q, err := d.Engine.ask(s, book, book.learned.Load(), &r)
 	if err != nil {

@@ -43,7 +43,7 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 		if l.killOn[l.mornings] {
 			l.s.kill()
 			l.transport.CloseIdleConnections()
-			l.start(l.s.key)
+			l.start(l.s.key) //nolint:contextcheck // the server outlives the request
 		}
 		if l.mornings%7 != 1 {
 			return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
