@@ -333,3 +333,41 @@ func TestSigns(t *testing.T) {
 		t.Errorf("log Λ %.2f of one who looks, %.2f of one who does not", a, b)
 	}
 }
+
+// TestRun: of one who pays on a fixed day, a payment on that day, long after the
+// contact, is the contact's doing as much as one at once is of another; and what
+// is said of waiting is the same as nothing where nobody waits.
+func TestRun(t *testing.T) {
+	m := Prior()
+	share := func(k Trial) float64 {
+		k.Weight = 1
+		asked := make([]float64, 1)
+		m.Observe(&Debtor{Trials: []Trial{k}, Payments: []Payment{{Natural: 0.05}}}, asked)
+		return asked[0]
+	}
+	on := func(lag int, wait func(u int) int) (pays, done []float32) {
+		pays, done = make([]float32, Lags), make([]float32, Lags)
+		for u := range Lags {
+			switch day := u + wait(u); {
+			case day == lag:
+				pays[u] = 1
+			case day < lag:
+				done[u] = 1
+			}
+		}
+		return pays, done
+	}
+	const run = 6 // days after sending
+	k := Trial{Lag: run}
+	k.Pays, k.Done = on(run, func(u int) int { return max(run-u, 0) })
+	if waited, late, soon := share(k), share(Trial{Lag: run}), share(Trial{Lag: 0}); !(waited > soon && soon > late) {
+		t.Errorf("contacts' share of a payment on the run %.2f, as late without a run %.2f, at once %.2f", waited, late, soon)
+	}
+	for _, lag := range []int{0, 3, 9} {
+		k := Trial{Lag: lag}
+		k.Pays, k.Done = on(lag, func(int) int { return 0 })
+		if a, b := share(k), share(Trial{Lag: lag}); math.Abs(a-b) > 1e-9 {
+			t.Errorf("lag %d: share %v where nobody waits, %v where nothing is said", lag, a, b)
+		}
+	}
+}
