@@ -298,7 +298,7 @@ func TestErase(t *testing.T) {
 
 func tables(t *testing.T, s *server) (list []string) {
 	t.Helper()
-	rows, err := s.store.DB().QueryContext(t.Context(), "SELECT table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE'")
+	rows, err := s.store.DB().QueryContext(t.Context(), "SELECT table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND table_catalog = current_database()")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,8 +72,8 @@ type debtorTable struct {
 
 func (s *Store) debtorTables(ctx context.Context) ([]debtorTable, error) {
 	rows, err := s.db.QueryContext(ctx, `SELECT c.table_name, bool_or(c.column_name = 'debtor_id')
-		FROM information_schema.columns c JOIN information_schema.tables t USING (table_schema, table_name)
-		WHERE t.table_type = 'BASE TABLE' AND c.table_schema = 'main' AND c.column_name IN ('debtor_id', 'decision_id')
+		FROM information_schema.columns c JOIN information_schema.tables t USING (table_catalog, table_schema, table_name)
+		WHERE t.table_type = 'BASE TABLE' AND c.table_catalog = current_database() AND c.table_schema = 'main' AND c.column_name IN ('debtor_id', 'decision_id')
 		GROUP BY c.table_name ORDER BY c.table_name`)
 	return collect(rows, err, func(row scanner) (t debtorTable, err error) {
 		err = row.Scan(&t.name, &t.debtor)
