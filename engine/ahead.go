@@ -110,7 +110,6 @@ func (s *scratch) solve(q *question, v *verdict) {
 		if s.f.dpd+j < 0 {
 			tone *= math.Exp(r.Coef[response.CovPreDue])
 		}
-		tone *= math.Exp(r.Coef[response.CovWait] * s.wait[j] / 7)
 		noon := s.f.at + int64(j)*86400 + 43200
 		for f := range tiredLevels {
 			tired := float64(f) * tiredStep
@@ -121,7 +120,7 @@ func (s *scratch) solve(q *question, v *verdict) {
 					continue
 				}
 				p := s.believe(c, 1-math.Exp(-rates[c]*tone*fresh[f]))
-				if x := costs[c] + annoy[f] + p*w.late[j]*(s.delay[c]+s.wait[j]) + (1-p)*after; x < best {
+				if x := costs[c] + annoy[f] + p*w.late[j]*s.delay[c] + (1-p)*after; x < best {
 					best = x
 				}
 			}

@@ -48,12 +48,9 @@ type scratch struct {
 	surv     [rewardHorizon + 1]float64
 	tail     [rewardHorizon + 2]float64
 	gains    [ledger.Channels][rewardHorizon + 1]float64
-	waits    [rewardHorizon + response.Lags + 1]models.Waits
-	wait     [rewardHorizon + response.Lags + 1]float64 // days until the next run, from each day on
-	paid     [rewardHorizon + response.Lags + 1]float64 // tail of the day on which one who decides then pays
-	tired    [rewardHorizon + 1]float64                 // by day: fatigue from the contacts before
-	weary    [rewardHorizon + 1]float64                 // by day: the annoyance of a contact, in currency
-	usable   [timing.Hours]uint8                        // bit per channel: the hour is not quiet
+	tired    [rewardHorizon + 1]float64 // by day: fatigue from the contacts before
+	weary    [rewardHorizon + 1]float64 // by day: the annoyance of a contact, in currency
+	usable   [timing.Hours]uint8        // bit per channel: the hour is not quiet
 	rates    [7][ledger.Channels]float64
 	delay    [ledger.Channels]float64 // mean days from sending to payment
 	trust    [ledger.Channels]float64 // what rewards make of P(moved)
@@ -295,7 +292,6 @@ func (s *scratch) candidates(q *question, v *verdict) {
 		noon := f.at + int64(day)*86400 + 6*3600
 		s.tired[day], s.weary[day] = fatigue(s.f.recent, noon), s.annoyance(q, noon)
 	}
-	s.runs(h)
 	for c := range ledger.Channel(ledger.Channels) {
 		s.noticing(c, &s.calm, l.model)
 		s.plain[c] = s.notice[c]
@@ -309,7 +305,7 @@ func (s *scratch) candidates(q *question, v *verdict) {
 	rested := s.ahead.at(1, s.tired[0]*fading)
 	after := s.ahead.rest(1, max(q.creditor.Cadence.GapDays, 1)-1, (s.tired[0]+1)*fading)
 	for c := range ledger.Channel(ledger.Channels) {
-		stake := max(s.ahead.alive[0]*(after-s.ahead.late[1]*(s.delay[c]+s.wait[0])), 0)
+		stake := max(s.ahead.alive[0]*(after-s.ahead.late[1]*s.delay[c]), 0)
 		toll := s.ahead.alive[0] * (after - rested)
 		best, bestAt := math.Inf(-1), -1
 		first := len(s.options)
@@ -382,16 +378,6 @@ func (s *scratch) noticing(c ledger.Channel, avail *[timing.Hours]float64, m *mo
 	}
 }
 
-// runs fills in how long one who decides to pay waits for its payment run, and
-// what that leaves of the horizon, by day.
-func (s *scratch) runs(h *habit) {
-	models.FillWaits(s.waits[:], s.f.today)
-	for d := range s.waits {
-		s.wait[d] = h.runs.Wait(&s.waits[d], func(days int) float64 { return float64(days) })
-		s.paid[d] = h.runs.Wait(&s.waits[d], func(days int) float64 { return s.tail[min(d+days, rewardHorizon)] })
-	}
-}
-
 // gain fills s.gains[c]: by day of sending, the share of the horizon that is
 // saved if the contact fires.
 func (s *scratch) gain(c ledger.Channel, r *response.Model) {
@@ -399,7 +385,7 @@ func (s *scratch) gain(c ledger.Channel, r *response.Model) {
 	for day := range s.gains[c] {
 		g := 0.0
 		for u, p := range lag {
-			g += p * s.paid[day+u]
+			g += p * s.tail[min(day+u, rewardHorizon)]
 		}
 		s.gains[c][day] = g
 	}
@@ -423,12 +409,10 @@ func (s *scratch) repeats(c ledger.Channel) bool {
 
 // push is what modulates a contact, on the scale of log Λ.
 type push struct {
-	hour, weather, tone, early, tired, late, run float64
+	hour, weather, tone, early, tired, late float64
 }
 
-func (p *push) sum() float64 {
-	return p.hour + p.weather + p.tone + p.early + p.tired + p.late + p.run
-}
+func (p *push) sum() float64 { return p.hour + p.weather + p.tone + p.early + p.tired + p.late }
 
 // push returns what modulates a contact on c in a tone at sl.
 func (s *scratch) push(r *response.Model, c ledger.Channel, tone ledger.Tone, sl *slot) push {
@@ -439,7 +423,6 @@ func (s *scratch) push(r *response.Model, c ledger.Channel, tone ledger.Tone, sl
 		weather: r.Coef[response.CovNotice] * (s.notice[c][sl.how] - s.plain[c][sl.how]),
 		tired:   r.Coef[response.CovFatigue] * s.tired[sl.day],
 		late:    r.Coef[response.CovLate] * late,
-		run:     r.Coef[response.CovWait] * s.wait[sl.day] / 7,
 	}
 	switch tone {
 	case ledger.Neutral:

@@ -75,7 +75,6 @@ var sentences = map[string][3]string{
 	"RESTRAINT":  {"Few contacts keep the relation: %[1]d in the last week", "Weinig contact spaart de relatie: %[1]d in de laatste week", "Peu de contacts préservent la relation : %[1]d la semaine passée"},
 	"COST":       {"Costs of contact: %.2[1]f", "Kosten van het contact: %.2[1]f", "Coût du contact : %.2[1]f"},
 	"PRE_DUE":    {"A reminder before the due date", "Een herinnering voor de vervaldag", "Un rappel avant l'échéance"},
-	"PAY_RUN":    {"Pays in runs: the next is about %[1]d days away", "Betaalt in betaalrondes: de volgende is over ongeveer %[1]d dagen", "Paie à jours fixes : le prochain est dans %[1]d jours environ"},
 	"PAYS_ALONE": {"Probably pays without being asked: %.0[1]f%% within 7 days", "Betaalt wellicht vanzelf: %.0[1]f%% binnen 7 dagen", "Paiera sans doute sans rappel : %.0[1]f %% dans les 7 jours"},
 	"LATER":      {"A later moment is worth more", "Een later moment is meer waard", "Un moment ultérieur vaut mieux"},
 	"EXPLORES":   {"Tried now and then, to keep learning", "Af en toe geprobeerd, om te blijven leren", "Essayé de temps en temps, pour continuer à apprendre"},
@@ -175,7 +174,6 @@ func (s *scratch) explain(v *verdict, t tongue) []Reason {
 	w.add(toneCode[subject.tone], "TONE", a.tone-b.tone, toneWords[t][subject.tone])
 	w.add("PRE_DUE", "PRE_DUE", a.early-b.early)
 	w.add("RESTRAINT", "RESTRAINT", a.pressure-b.pressure, s.f.contacts7)
-	w.add("PAY_RUN", "PAY_RUN", a.run-b.run, int(math.Round(s.wait[subject.day])))
 	w.add("COST", "COST", a.cost-b.cost, subject.cost)
 	reasons := w.done()
 	s.text = w.text
@@ -231,7 +229,7 @@ func daypart(hour int) string {
 // parts are the groups that a candidate's value is the sum of, in currency,
 // and its rate: P(fire) × coefficients, per unit of gain.
 type parts struct {
-	channel, hour, weather, tone, early, pressure, run, cost, later, rate float64
+	channel, hour, weather, tone, early, pressure, cost, later, rate float64
 }
 
 // split takes the value of c apart. What modulates P(moved) acts together: its
@@ -264,9 +262,8 @@ func (s *scratch) split(p *parts, c *candidate) {
 		p.tone += unit * c.push.tone
 		p.early += unit * c.push.early
 		p.pressure += unit * c.push.tired
-		p.run = unit * c.push.run
 	}
-	p.channel = c.mean - (p.hour + p.weather + p.tone + p.early + p.pressure + p.run + p.cost)
+	p.channel = c.mean - (p.hour + p.weather + p.tone + p.early + p.pressure + p.cost)
 	if c.stake > 0 {
 		p.rate = p.channel / c.stake
 	}

@@ -35,10 +35,10 @@ func (s *scratch) hasten(q *question) *Hastened {
 	fire := min(max(s.effect(c)/c.gain, 0), 1)
 	h := &Hastened{Channel: ledger.ChannelNames[c.channel], SendAt: time.Unix(c.at, 0).In(s.f.loc), Survival: make([]float64, len(s.surv))}
 	lag := q.learned.model.Response.Lag[int(c.channel)*response.Lags:][:response.Lags]
+	soon := 0.0
 	for t := range h.Survival {
-		soon := 0.0
-		for u := 0; u < len(lag) && c.day+u <= t; u++ {
-			soon += lag[u] * s.habit.runs.Wait(&s.waits[c.day+u], func(days int) float64 { return truth(c.day+u+days <= t) })
+		if u := t - c.day; u >= 0 && u < len(lag) {
+			soon += lag[u]
 		}
 		h.Survival[t] = s.surv[t] * (1 - fire*min(soon, 1))
 	}

@@ -105,44 +105,19 @@ func (a *account) follow(d *response.Debtor, told *[ledger.Channels][2]float64, 
 			end := &ends[next]
 			on := ledger.DayOf(time.Unix(end.at, 0), loc)
 			k.Lag = int(on - day)
-			if end.kind != endHeld && k.Lag < response.Lags+longestRun {
+			if end.kind != endHeld && k.Lag < response.Lags {
 				if last != next {
 					d.Payments, last = append(d.Payments, response.Payment{Day: int(on), Natural: a.natural(end, m.Hazard, h, on, loc)}), next
 				}
 				k.Payment = len(d.Payments) - 1
 			}
 		}
-		k.X[response.CovWait] = s.waitFor(h, day, &k) / 7
 		d.Trials = append(d.Trials, k)
 		told[c.channel][0]++
 		if seen[i] || k.Payment >= 0 && k.Lag <= 7 {
 			told[c.channel][1]++
 		}
 	}
-}
-
-// longestRun is how many days a debtor may wait for its payment run.
-const longestRun = 31
-
-// waitFor fills in on which days a debtor who was asked on a day can have decided
-// to pay on k.Lag, and before, and returns how many days its next run is away.
-func (s *scratch) waitFor(h *habit, day ledger.Day, k *response.Trial) float64 {
-	var waits [response.Lags]models.Waits
-	models.FillWaits(waits[:], day)
-	both := make([]float32, 2*response.Lags)
-	k.Pays, k.Done = both[:response.Lags], both[response.Lags:]
-	for u := range waits {
-		k.Pays[u] = float32(h.runs.Wait(&waits[u], func(days int) float64 { return truth(u+days == k.Lag) }))
-		k.Done[u] = float32(h.runs.Wait(&waits[u], func(days int) float64 { return truth(u+days < k.Lag) }))
-	}
-	return h.runs.Wait(&waits[0], func(days int) float64 { return float64(days) })
-}
-
-func truth(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // end is what ends the wait for the effect of the contacts before it.

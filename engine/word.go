@@ -162,7 +162,7 @@ func (s *scratch) word(q *question, v *verdict) *Decision {
 		lag := q.learned.model.Response.Lag[int(c.channel)*len(q.learned.model.Response.Lag)/ledger.Channels:]
 		soon := 0.0
 		for u := 0; u+c.day <= 6; u++ {
-			soon += lag[u] * s.habit.runs.Wait(&s.waits[c.day+u], func(days int) float64 { return truth(c.day+u+days <= 6) })
+			soon += lag[u]
 		}
 		d.Expected.Paid7d = 1 - (1-v.alone)*(1-fire*soon)
 	}

@@ -1,10 +1,6 @@
 package models
 
-import (
-	"math"
-
-	"rappel/datasets/ledger"
-)
+import "math"
 
 // Runs says on which days a debtor pays: the probabilities that it does so on
 // no fixed day, on each weekday, Monday first, and at the end of the month.
@@ -78,41 +74,4 @@ func (r *Runs) Lift(weekday int, monthEnd bool) float64 {
 		return lift + r[runEnd]*runKept/monthEndShare
 	}
 	return lift + r[runEnd]*(1-runKept)/(1-monthEndShare)
-}
-
-// Waits are the days from a day on until each of the nine next pays: 0 where it
-// has no run.
-type Waits [len(Runs{})]int8
-
-// FillWaits stores in dst the waits of the days from first on.
-func FillWaits(dst []Waits, first ledger.Day) {
-	end := int8(0)
-	for !(first + ledger.Day(len(dst)) + ledger.Day(end)).MonthEnd() {
-		end++
-	}
-	for i := len(dst) - 1; i >= 0; i-- {
-		day := first + ledger.Day(i)
-		if end++; day.MonthEnd() {
-			end = 0
-		}
-		wd := (int(day.Weekday()) + 6) % 7
-		for k := range weekdayShare {
-			dst[i][k+1] = int8((k - wd + 7) % 7)
-		}
-		dst[i][runEnd] = end
-	}
-}
-
-// Wait returns the mean of f over the days that a debtor waits for its run once
-// it has decided to pay.
-func (r *Runs) Wait(w *Waits, f func(days int) float64) float64 {
-	sum := 0.0
-	for k, days := range w {
-		p := r[k] * runKept
-		if k == 0 {
-			p = r[0] + (1-r[0])*(1-runKept)
-		}
-		sum += p * f(int(days))
-	}
-	return sum
 }

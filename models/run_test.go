@@ -3,7 +3,6 @@ package models
 import (
 	"math"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -59,39 +58,4 @@ func TestLiftsAverageToOne(t *testing.T) {
 			r.Fatalf("%v: mean lift %v", runs, sum/weight)
 		}
 	})
-}
-
-// A wait ends on the first day of the run, counted day by day.
-func TestWaits(t *testing.T) {
-	rapid.Check(t, func(r *rapid.T) {
-		first := ledger.Day(rapid.IntRange(19000, 22000).Draw(r, "first"))
-		waits := make([]Waits, rapid.IntRange(1, 60).Draw(r, "days"))
-		FillWaits(waits, first)
-		for i, w := range waits {
-			for k, days := range w {
-				at := first + ledger.Day(i)
-				want := 0
-				for on := func(d ledger.Day) bool {
-					return k == 0 || k == runEnd && d.MonthEnd() || k < runEnd && (int(d.Weekday())+6)%7 == k-1
-				}; !on(at); at++ {
-					want++
-				}
-				if int(days) != want {
-					r.Fatalf("day %s, run %d: waits %d days, counted %d", first+ledger.Day(i), k, days, want)
-				}
-			}
-		}
-	})
-	friday := RunsOf(&[7]float64{0, 0, 0, 0, 12, 0, 0}, 0)
-	var week [7]Waits
-	monday := ledger.DayOf(time.Date(2026, 3, 16, 12, 0, 0, 0, time.UTC), time.UTC)
-	FillWaits(week[:], monday)
-	mean := func(d int) float64 { return friday.Wait(&week[d], func(days int) float64 { return float64(days) }) }
-	// One payment in fourteen lies off the run.
-	if math.Abs(mean(0)-runKept*4) > 0.05 || mean(4) > 0.05 || math.Abs(mean(5)-runKept*6) > 0.05 {
-		t.Errorf("who pays on Fridays waits %.2f days from Monday, %.2f from Friday, %.2f from Saturday", mean(0), mean(4), mean(5))
-	}
-	if sure := friday.Wait(&week[0], func(int) float64 { return 1 }); math.Abs(sure-1) > 1e-12 {
-		t.Errorf("the chances sum to %v", sure)
-	}
 }

@@ -49,13 +49,12 @@ const (
 	CovPreDue             // sent before the due date
 	CovRepeat             // on the channel of the last contact, which met silence
 	CovWeekend            // sent on Saturday or Sunday
-	CovWait               // days until the debtor's next payment run / 7
 	Covariates            // how many there are
 )
 
 // CovariateNames names the covariates, in order.
 var CovariateNames = [Covariates]string{
-	"notice", "fatigue", "neutral", "formal", "neutral_late", "formal_late", "late", "pre_due", "repeat", "weekend", "wait",
+	"notice", "fatigue", "neutral", "formal", "neutral_late", "formal_late", "late", "pre_due", "repeat", "weekend",
 }
 
 // Late maps days past due to 0 at the due date and 1 from day 45 on.
@@ -66,15 +65,11 @@ type Trial struct {
 	Channel int
 	Weight  float64 // 1, or less for what is long ago
 	X       [Covariates]float64
-	Lag     int // days from sending to the payment; where there is none, days followed
-	// Pays and Done are, by day after sending on which the debtor decides to pay,
-	// the probabilities that it does so on day Lag, and before: it may wait for its
-	// payment run. Nil: it pays on the day it decides.
-	Pays, Done []float32
-	Payment    int  // index of the payment in Debtor.Payments; −1: none came
-	Marked     bool // a person clicked, replied, or took the call
-	Seen       bool // a person's sign of any kind
-	Asked      bool // could have shown one by now
+	Lag     int  // days from sending to the payment; where there is none, days followed
+	Payment int  // index of the payment in Debtor.Payments; −1: none came
+	Marked  bool // a person clicked, replied, or took the call
+	Seen    bool // a person's sign of any kind
+	Asked   bool // could have shown one by now
 }
 
 // Debtor is what is known of one debtor.
@@ -128,7 +123,7 @@ const seenPrior = 4
 var (
 	priorBaseSD = 0.5
 	priorSignSD = 0.3
-	priorCoefSD = [Covariates]float64{0.3, 0.12, 0.25, 0.25, 0.35, 0.35, 0.25, 0.3, 0.15, 0.2, 0.2}
+	priorCoefSD = [Covariates]float64{0.3, 0.12, 0.25, 0.25, 0.35, 0.35, 0.25, 0.3, 0.15, 0.2}
 )
 
 // Prior returns the model before any data: experts' figures of what a reminder
@@ -144,7 +139,7 @@ func Prior() *Model {
 		m.Told[c] = 0.6
 		m.Base[c] = math.Log(-math.Log1p(-moved)) - (m.OwnVar+m.PairVar)/2
 	}
-	m.Coef = [Covariates]float64{CovNotice: 0.8, CovFatigue: -0.25, CovFormal: -0.3, CovNeutralLate: 0.25, CovFormalLate: 0.5, CovPreDue: -0.4, CovRepeat: -0.05, CovWait: -0.2}
+	m.Coef = [Covariates]float64{CovNotice: 0.8, CovFatigue: -0.25, CovFormal: -0.3, CovNeutralLate: 0.25, CovFormalLate: 0.5, CovPreDue: -0.4, CovRepeat: -0.05}
 	delay := [Channels]float64{0, 0, 0, 2, 0} // a letter is two days on its way
 	for c := range Channels {
 		for u := range Lags {
@@ -236,20 +231,6 @@ type term struct {
 	moved  float64 // P(this contact brought the payment)
 }
 
-// when returns the probabilities that a debtor who decides on day u after sending
-// pays on day Lag, and before.
-func (k *Trial) when(u int) (pays, done float64) {
-	switch {
-	case k.Pays != nil:
-		return float64(k.Pays[u]), float64(k.Done[u])
-	case u == k.Lag:
-		return 1, 0
-	case u < k.Lag:
-		return 0, 1
-	}
-	return 0, 0
-}
-
 // fixed fills t with what the population says of a trial of d.
 func (m *Model) fixed(t *term, d *Debtor, e *Effects, k *Trial) {
 	c := k.Channel
@@ -264,15 +245,13 @@ func (m *Model) fixed(t *term, d *Debtor, e *Effects, k *Trial) {
 	for j, x := range k.X {
 		t.eta += m.Coef[j] * x
 	}
+	lag := m.Lag[c*Lags:][:Lags]
 	t.reach, t.dens = 0, 0
-	for u, p := range m.Lag[c*Lags:][:Lags] {
-		pays, done := k.when(u)
-		t.reach += p * done
-		t.dens += p * pays
+	for _, p := range lag[:min(max(k.Lag, 0), Lags)] {
+		t.reach += p
 	}
-	if k.Payment < 0 {
-		t.dens = 0
-	} else {
+	if k.Payment >= 0 && k.Lag < Lags {
+		t.dens = lag[k.Lag]
 		t.reach += t.dens / 2 // 1 − exp(−a) = a·exp(−a/2), up to a third power of a
 		if k.Marked {
 			t.dens *= m.Marked[c] / m.Stray[c]
@@ -424,7 +403,6 @@ type fit struct {
 	effects  []Effects
 	terms    [][]term
 	added    []float64
-	lag      [Channels * Lags]float64 // of the sweep before
 }
 
 func newFit(m, prior *Model, book []Debtor) *fit {
@@ -608,30 +586,12 @@ func (f *fit) spread() {
 	m.SegmentVar = (seg + varianceWeight*f.prior.SegmentVar) / (nSeg + varianceWeight)
 }
 
-// decided counts a payment that was a contact's doing, w of it, to the days on
-// which the debtor may have decided.
-func (f *fit) decided(k *Trial, w float64) {
-	var share [Lags]float64
-	sum := 0.0
-	for u, p := range f.lag[k.Channel*Lags:][:Lags] {
-		pays, _ := k.when(u)
-		share[u] = p * pays
-		sum += share[u]
-	}
-	for u, x := range share {
-		if x > 0 {
-			f.m.Lag[k.Channel*Lags+u] += w * x / sum
-		}
-	}
-}
-
 // shape re-estimates the days to payment and what marks mean from whose doing
 // the payments were.
 func (f *fit) shape() {
 	const weight = 20 // contacts that the prior's shapes are worth
 	m := f.m
 	var moved, movedMarks, still, stillMarks, full, lost [Channels]float64
-	f.lag = m.Lag
 	for at, p := range f.prior.Lag {
 		m.Lag[at] = weight * p
 	}
@@ -640,8 +600,8 @@ func (f *fit) shape() {
 		for j := range d.Trials {
 			k, t := &d.Trials[j], &f.terms[i][j]
 			c, w := k.Channel, k.Weight*t.moved
-			if k.Payment >= 0 && t.reach > 0 {
-				f.decided(k, w)
+			if k.Payment >= 0 && k.Lag < Lags {
+				m.Lag[c*Lags+k.Lag] += w
 			}
 			moved[c] += w
 			full[c] += k.Weight * t.lambda * t.reach
