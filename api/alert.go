@@ -30,6 +30,11 @@ func (s *Server) alerts(c echo.Context) (err error) {
 			return &engine.FieldError{Pointer: "/limit", Detail: "is not between 1 and 1000"}
 		}
 	}
+	if text := c.QueryParam("current"); text != "" {
+		if q.Current, err = strconv.ParseBool(text); err != nil {
+			return &engine.FieldError{Pointer: "/current", Detail: "is neither true nor false"}
+		}
+	}
 	if q.AsOf, err = momentIn(c, "as_of"); err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"rappel/datasets/ledger"
 	"rappel/datasets/store"
+	"rappel/models/anomaly"
 )
 
 // The states of an alert.
@@ -52,6 +53,7 @@ type Alert struct {
 	Members      []string     `json:"members,omitempty"` // debtors of the group that moved, in order
 	Kind         string       `json:"kind"`
 	Status       string       `json:"status"`
+	Current      bool         `json:"current"` // still true at that moment, and not yet what one is used to
 	SnoozedUntil *time.Time   `json:"snoozed_until,omitempty"`
 	RolledUpIn   string       `json:"rolled_up_in,omitempty"` // the alert of a group that tells it
 	OpenedAt     time.Time    `json:"opened_at"`              // first
@@ -195,8 +197,33 @@ func (a *filed) at(t time.Time) (status string, until time.Time, f *found, raise
 	return status, until, f, raised, ok
 }
 
-// show words the alert as of a moment; nil where it was not open yet.
-func (a *filed) show(creditor string, t time.Time, loc *time.Location) *Alert {
+// freshDays is how long an alert is news. Nobody who reads a list for the first
+// time wants what has been so for longer than that.
+const freshDays = 60
+
+// current tells whether an alert is still true at a moment: what it says is not
+// over, and it was raised in the last freshDays. acc is the account of its
+// debtor; nil: it is of a group.
+func (a *filed) current(acc *account, f *found, raised, t time.Time) bool {
+	if t.Sub(raised) > freshDays*24*time.Hour {
+		return false
+	}
+	if acc == nil || a.kind != anomaly.Overdue.String() && a.kind != anomaly.BrokenPromise.String() {
+		return true
+	}
+	for i := range acc.invoices {
+		v := &acc.invoices[i]
+		if (f.Invoice == "" || v.id == f.Invoice) && v.issued != 0 && v.issued <= raised.Unix() &&
+			(v.cancelled == 0 || v.cancelled > t.Unix()) && v.openAt(t.Unix()) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// show words the alert of a debtor with that account as of a moment; nil where it
+// was not open yet.
+func (a *filed) show(creditor string, acc *account, t time.Time, loc *time.Location) *Alert {
 	status, until, f, raised, ok := a.at(t)
 	if !ok || f == nil {
 		return nil
@@ -208,7 +235,7 @@ func (a *filed) show(creditor string, t time.Time, loc *time.Location) *Alert {
 		Cause:      AlertReason{f.Cause, f.CauseShare, alertWords("CAUSE_" + f.Cause)},
 		Action:     AlertReason{f.Action, 1, alertWords("ACTION_" + f.Action)},
 		EuroAtRisk: f.Euro, Confidence: f.Confidence, Priority: f.Euro * f.Confidence,
-		Evidence: f.Evidence, History: []AlertStep{},
+		Evidence: f.Evidence, History: []AlertStep{}, Current: a.current(acc, f, raised, t),
 	}
 	if x.Evidence == nil {
 		x.Evidence = []AlertPoint{}
@@ -245,6 +272,7 @@ type AlertQuery struct {
 	Status   string    // one of the states; empty: all but rolled_up
 	Kind     string    // empty: all
 	Debtor   string    // empty: all; else its own alerts and those of groups it is a member of
+	Current  bool      // only those that are still true
 	AsOf     time.Time // zero: the engine's clock
 	Cursor   string    // of the page before
 	Limit    int       // 0: all
@@ -284,8 +312,9 @@ func (e *Engine) Alerts(_ context.Context, q AlertQuery) (*AlertPage, error) {
 		if q.Kind != "" && a.kind != q.Kind || q.Debtor != "" && !a.concerns(q.Debtor) {
 			continue
 		}
-		status, _, f, _, ok := a.at(at)
-		if !ok || f == nil || q.Status != "" && status != q.Status || q.Status == "" && status == AlertRolledUp {
+		status, _, f, raised, ok := a.at(at)
+		if !ok || f == nil || q.Status != "" && status != q.Status || q.Status == "" && status == AlertRolledUp ||
+			q.Current && !a.current(b.accounts[a.debtor], f, raised, at) {
 			continue
 		}
 		page.Total++
@@ -299,7 +328,7 @@ func (e *Engine) Alerts(_ context.Context, q AlertQuery) (*AlertPage, error) {
 		page.Next = list[q.Limit-1].String()
 	}
 	for _, x := range list {
-		page.Alerts = append(page.Alerts, *x.filed.show(b.id, at, loc))
+		page.Alerts = append(page.Alerts, *x.filed.show(b.id, b.accounts[x.filed.debtor], at, loc))
 	}
 	return page, nil
 }
@@ -350,7 +379,7 @@ func (e *Engine) Alert(_ context.Context, creditor, id string, asOf time.Time) (
 	}
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	if x := a.show(b.id, e.now(asOf), b.location.Load()); x != nil {
+	if x := a.show(b.id, b.accounts[a.debtor], e.now(asOf), b.location.Load()); x != nil {
 		return x, nil
 	}
 	return nil, fmt.Errorf("alert %q: %w", id, ledger.ErrNotFound)

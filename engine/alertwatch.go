@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"slices"
@@ -29,6 +30,9 @@ const (
 	// newsDays is how long an alert is re-opened by new evidence; later, that
 	// is a new alert.
 	newsDays = 180
+	// stateVersion heads what is remembered of the detectors. What another version
+	// wrote is not read: the detectors learn anew from the events.
+	stateVersion = "rappel alert state 2\n"
 	// rollBackDays is how long before the change of a group its members' own
 	// alerts are taken to be of it.
 	rollBackDays = 21
@@ -44,7 +48,8 @@ type watch struct {
 	next     []int64        // when something known already happens to a debtor, unix seconds
 	groups   names
 	profiles names
-	now      sight // scratch
+	now      sight      // scratch
+	told     ledger.Day // of the last list of alerts, told by detectors whose state is lost; 0: it is not
 }
 
 // watchState is what a watch remembers beyond the events.
@@ -71,6 +76,7 @@ type mark struct {
 	Moved   int32
 	Since   int32
 	Carried anomaly.Carried
+	Peak    [2]float64
 	Tests   [testKinds]int // how many things of a kind were tested
 }
 
@@ -90,7 +96,7 @@ func newWatch() (*watch, error) {
 
 // loadWatch takes up the detectors where the file left them.
 func (e *Engine) loadWatch(ctx context.Context, b *book) error {
-	_, blob, err := e.store.AlertState(ctx, b.id)
+	asOf, blob, err := e.store.AlertState(ctx, b.id)
 	if errors.Is(err, ledger.ErrNotFound) {
 		return nil
 	}
@@ -98,8 +104,18 @@ func (e *Engine) loadWatch(ctx context.Context, b *book) error {
 		return fmt.Errorf("alert state: %w", err)
 	}
 	w := &watch{index: map[string]int{}}
-	if err := gob.NewDecoder(bytes.NewReader(blob)).Decode(&w.watchState); err != nil {
-		return fmt.Errorf("alert state: %w", err)
+	body, ok := bytes.CutPrefix(blob, []byte(stateVersion))
+	if !ok {
+		e.opt.Log.LogAttrs(ctx, slog.LevelWarn, "alert state is of another version: the detectors learn anew from the events, alerts stay as they are",
+			slog.String("creditor_id", b.id), slog.Time("as_of", asOf))
+		if b.watch, err = newWatch(); err != nil {
+			return err
+		}
+		b.watch.told = ledger.DayOf(asOf, b.location.Load())
+		return nil
+	}
+	if err := gob.NewDecoder(bytes.NewReader(body)).Decode(&w.watchState); err != nil {
+		return fmt.Errorf("alert state of %s is damaged: %w", b.id, err)
 	}
 	if w.RollUps == nil {
 		w.RollUps = map[int]string{}
@@ -112,7 +128,7 @@ func (e *Engine) loadWatch(ctx context.Context, b *book) error {
 	for i := range w.Debtors {
 		m := &w.Debtors[i]
 		state.Debtors[i] = anomaly.Debtor{
-			Count: m.Count, Seen: m.Seen, From: m.From, Told: m.Told, Tested: m.Tested, Moved: m.Moved, Since: m.Since, Carried: m.Carried,
+			Count: m.Count, Seen: m.Seen, From: m.From, Told: m.Told, Tested: m.Tested, Moved: m.Moved, Since: m.Since, Carried: m.Carried, Peak: m.Peak,
 		}
 		if m.ID != "" {
 			w.index[m.ID] = i
@@ -130,11 +146,12 @@ func (e *Engine) loadWatch(ctx context.Context, b *book) error {
 func (w *watch) save() ([]byte, error) {
 	for i := range w.Debtors {
 		d, m := &w.detector.Debtors[i], &w.Debtors[i]
-		m.Count, m.Seen, m.From, m.Told, m.Tested, m.Moved, m.Since, m.Carried = d.Count, d.Seen, d.From, d.Told, d.Tested, d.Moved, d.Since, d.Carried
+		m.Count, m.Seen, m.From, m.Told, m.Tested, m.Moved, m.Since = d.Count, d.Seen, d.From, d.Told, d.Tested, d.Moved, d.Since
+		m.Carried, m.Peak = d.Carried, d.Peak
 	}
 	w.Detector = w.detector.State
 	w.Detector.Debtors = nil
-	var buf bytes.Buffer
+	buf := *bytes.NewBufferString(stateVersion)
 	if err := gob.NewEncoder(&buf).Encode(&w.watchState); err != nil {
 		return nil, fmt.Errorf("alert state: %w", err)
 	}
@@ -192,7 +209,8 @@ func (e *Engine) watch(ctx context.Context, b *book, asOf time.Time) error {
 		day = max(ledger.DayOf(time.Unix(first, 0), loc), today-watchDays)
 	}
 	hour := asOf.Sub(today.In(loc))
-	news := news{book: b}
+	news, again := news{book: b}, news{book: &book{id: b.id, accounts: b.accounts}}
+	again.book.location.Store(loc)
 	for ; day <= today; day++ {
 		at := asOf
 		if day < today {
@@ -202,8 +220,13 @@ func (e *Engine) watch(ctx context.Context, b *book, asOf time.Time) error {
 			b.watch = nil // half way: take up again where the file left it
 			return errors.Join(err, e.loadWatch(context.WithoutCancel(ctx), b))
 		}
-		e.tick(b, w, &news, day, at)
+		if day <= w.told {
+			e.tick(b, w, &again, day, at)
+		} else {
+			e.tick(b, w, &news, day, at)
+		}
 	}
+	w.told = 0
 	state, err := w.save()
 	if err != nil {
 		return err

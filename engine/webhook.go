@@ -19,6 +19,9 @@ import (
 
 // What subscribers are told of.
 const (
+	// tellDays is how old an alert may be that subscribers hear of: after a backlog
+	// has been learnt, what was raised before is found in the list.
+	tellDays     = 7
 	TellAlert    = "alert.opened"      // an alert was opened, or re-opened by new evidence
 	TellDecision = "decision.proposed" // a contact was decided
 	TellModel    = "model.promoted"    // another model serves
@@ -220,7 +223,10 @@ func (e *Engine) tell(kind, id, creditor, debtor string, at time.Time, data any)
 // members of a group: whoever may know asks for the alert.
 func (e *Engine) tellAlerts(n *news, creditor string, loc *time.Location) (list []Message, _ error) {
 	for _, r := range n.raised {
-		x := n.whole(r.alert).show(creditor, r.at, loc)
+		if n.at.Sub(r.at) > tellDays*24*time.Hour {
+			continue
+		}
+		x := n.whole(r.alert).show(creditor, nil, r.at, loc)
 		x.Members = nil
 		m, err := e.tell(TellAlert, fmt.Sprintf("msg_%s_%d", x.ID, r.at.Unix()), creditor, x.Debtor, r.at, x)
 		if err != nil {

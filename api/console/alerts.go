@@ -18,6 +18,7 @@ var alertKinds = []string{
 type alertsBody struct {
 	*engine.AlertPage
 	Status, Kind, Debtor string
+	Current              bool // only those that are still true
 	Statuses, Kinds      []string
 	NextLink             string
 	Tomorrow, NextWeek   string
@@ -36,18 +37,23 @@ func (c *console) alerts(v *visit) error {
 		Status: q.Get("status"), Kind: q.Get("kind"), Debtor: strings.TrimSpace(q.Get("debtor")), Kinds: alertKinds,
 		Statuses: []string{engine.AlertOpen, engine.AlertConfirmed, engine.AlertDismissed, engine.AlertSnoozed, engine.AlertRolledUp, ""},
 	}
-	if !q.Has("status") {
-		body.Status = engine.AlertOpen
+	body.Current = q.Get("current") == "1"
+	if !q.Has("status") && !q.Has("cursor") {
+		body.Status, body.Current = engine.AlertOpen, true
 	}
 	var err error
 	body.AlertPage, err = c.engine.Alerts(v.r.Context(), engine.AlertQuery{
-		Creditor: v.Creditor, Status: body.Status, Kind: body.Kind, Debtor: body.Debtor, AsOf: v.asOf, Cursor: q.Get("cursor"), Limit: perPage,
+		Creditor: v.Creditor, Status: body.Status, Kind: body.Kind, Debtor: body.Debtor, Current: body.Current, AsOf: v.asOf, Cursor: q.Get("cursor"), Limit: perPage,
 	})
 	if err != nil {
 		return err
 	}
 	if body.Next != "" {
-		body.NextLink = v.Link("alerts", "status", body.Status, "kind", body.Kind, "debtor", body.Debtor, "cursor", body.Next)
+		current := ""
+		if body.Current {
+			current = "1"
+		}
+		body.NextLink = v.Link("alerts", "current", current, "status", body.Status, "kind", body.Kind, "debtor", body.Debtor, "cursor", body.Next)
 	}
 	day := v.moment.In(v.loc)
 	body.Tomorrow, body.NextWeek = day.AddDate(0, 0, 1).Format(time.DateOnly), day.AddDate(0, 0, snoozeDays).Format(time.DateOnly)

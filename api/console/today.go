@@ -42,7 +42,7 @@ func (c *console) today(v *visit) error {
 	if body.Waiting, _, err = c.engine.Waiting(v.r.Context(), v.Creditor, v.asOf, 0, shownToday); err != nil {
 		return err
 	}
-	page, err := c.engine.Alerts(v.r.Context(), engine.AlertQuery{Creditor: v.Creditor, Status: engine.AlertOpen, AsOf: v.asOf})
+	page, err := c.engine.Alerts(v.r.Context(), engine.AlertQuery{Creditor: v.Creditor, Status: engine.AlertOpen, Current: true, AsOf: v.asOf})
 	if err != nil {
 		return err
 	}

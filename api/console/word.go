@@ -42,6 +42,7 @@ var words = map[string][2]string{
 	"Creditor":                   {"Schuldeiser", "Créancier"},
 	"Show":                       {"Tonen", "Afficher"},
 	"Look from":                  {"Kijken vanaf", "Regarder depuis"},
+	"Only what is still true":    {"Alleen wat nog geldt", "Seulement ce qui est encore vrai"},
 	"Language":                   {"Taal", "Langue"},
 	"Colours":                    {"Kleuren", "Couleurs"},
 	"of the browser":             {"van de browser", "du navigateur"},

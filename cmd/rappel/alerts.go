@@ -61,6 +61,7 @@ on nothing that happened after its day.`,
 	f.StringVar(&q.Status, "status", "", "only those that are open, confirmed, dismissed, snoozed or rolled_up (default: all but the last)")
 	f.StringVar(&q.Kind, "kind", "", "only those of a `kind`, such as late or overdue")
 	f.StringVar(&q.Debtor, "debtor", "", "only those of a debtor (`id`)")
+	f.BoolVar(&q.Current, "current", false, "only those that are still true: raised in the last 60 days, and not over")
 	f.IntVar(&q.Limit, "limit", 0, "how many at most; 0: all")
 	f.StringVar(&q.Cursor, "cursor", "", "the next_cursor of the page before")
 	f.StringVar(&language, "language", "en", "nl, fr or en")

@@ -29,6 +29,7 @@ type Prior struct {
 	Workdays bool        // nothing is paid at weekends
 	Shape    Shape       // of scores around the baseline
 	Echo     float64     // correlation of one payment's score with the next, from 0
+	Null     nulls       // what the p-values of changes are worth, by kind
 }
 
 // Profile is what is believed of a debtor of one profile.
@@ -57,14 +58,21 @@ func (p *Prior) late(q Point) float64 {
 // worked returns the days of work, of seven fifths of a day each, from some
 // Monday to t, in days since 1970.
 func worked(t float64) float64 {
-	week, day := math.Floor((t-4)/7), math.Mod(math.Mod(t-4, 7)+7, 7) // day 4 was a Monday
-	return 7*week + min(day, 5)*7/5
+	t -= 4 // day 4 was a Monday
+	week := math.Floor(t / 7)
+	return 7*week + min(t-7*week, 5)*7/5
 }
 
 // season returns the days late to expect more of an invoice due on day.
 func (p *Prior) season(day int32) float64 {
+	if !p.seasonal() {
+		return 0
+	}
 	return p.Month[monthOf(day)] + p.Weekday[weekdayOf(day)]
 }
+
+// seasonal tells whether month or weekday make a difference.
+func (p *Prior) seasonal() bool { return p.Month != [12]float64{} || p.Weekday != [7]float64{} }
 
 // monthOf returns the month of a day since 1970, 0 for January, by the civil
 // calendar algorithm of Hinnant (2013), chrono-compatible date algorithms.

@@ -169,7 +169,7 @@ func (c *ours) hear(due int32, late float64) float64 {
 		return best
 	}
 	c.f = Finding{P: 1}
-	c.d.suspect(&c.f, b, watched, scores)
+	c.d.suspect(&c.f, p, b, watched, scores)
 	return -math.Log(c.f.P)
 }
 func (c *ours) restart() { c.d.change(&c.d.Debtors[c.i], c.f.Since) }
@@ -231,7 +231,7 @@ func contest(p plan, seed uint64, perYear float64, n int, enter func(Prior, play
 	if p.gap == 7 {
 		c = Weekly
 	}
-	prior := learn(DefaultConfig().Prior[c], histories, profile, 1)
+	prior := learn(DefaultConfig().Prior[c], histories, profile, 1, rand.New(rand.NewPCG(1, 1)))
 	run := func(threshold float64) (rate, share float64) {
 		var alarms, exposure, hits, all float64
 		for _, b := range book {

@@ -3,6 +3,7 @@ package anomaly
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 )
 
@@ -24,14 +25,15 @@ type Debtor struct {
 	Recent  int       // how many of Paid are under watch for a change
 	Cadence Cadence
 	Carried Carried
-	Fresh   int      // paid since the last Tick
-	Count   int      // of Paid before the oldest were let go
-	Seen    int      // Count at the last Tick
-	From    int32    // payments of invoices due before this day are of an earlier habit
-	Told    []string // unpaid invoices that a finding was raised on
-	Tested  int32    // day of the last test
-	Moved   int32    // day on which payments last began to look late; 0 if never
-	Since   int32    // due date of the first of them
+	Fresh   int        // paid since the last Tick
+	Count   int        // of Paid before the oldest were let go
+	Seen    int        // Count at the last Tick
+	From    int32      // payments of invoices due before this day are of an earlier habit
+	Told    []string   // unpaid invoices that a finding was raised on
+	Tested  int32      // day of the last test
+	Moved   int32      // day on which payments last began to look late; 0 if never
+	Since   int32      // due date of the first of them
+	Peak    [2]float64 // evidence of Late and of Early since there was hardly any: -log p at the most
 }
 
 // Evidence is a p-value that the caller computed.
@@ -101,13 +103,14 @@ type State struct {
 // findings. A Detector is not safe for concurrent use.
 type Detector struct {
 	State
-	cfg    Config
-	days   [cadenceOf]int32
-	seq    []Point
-	scores []float64
-	found  []int
-	ps     []float64
-	batch  [Kinds][]Finding
+	cfg      Config
+	days     [cadenceOf]int32
+	seq      []Point
+	scores   []float64
+	found    []int
+	ps       []float64
+	shuffled []Point
+	batch    [Kinds][]Finding
 }
 
 // New returns a Detector that has seen nothing.
@@ -180,16 +183,22 @@ const (
 	least     = 4     // observations before a change, or it is no change but a beginning
 	window    = 12    // payments under watch, at most
 	suspicion = 0.05  // an unpaid invoice joins a day's tests from this probability
+	doubt     = 5     // evidence of a change, -log p, from which a history is not shuffled: it may hold one
+	calm      = 0.1   // nominal p-value that is hardly evidence
 	moved     = 0.005 // p-value from which a debtor counts as moved in roll-ups
 	lately    = 42    // days over which a debtor counts as one of a group, and moves at most once
 )
 
-// refit fits the baseline of b on what is no longer under watch.
+// refit reads the cadence of b anew, and fits its baselines.
 func (d *Detector) refit(b *Debtor) {
-	n := len(b.Paid)
 	b.Cadence = cadence(b.Paid, d.days[:])
+	d.Prior[b.Cadence].refit(b)
+}
+
+// refit fits the baselines of b: on what is no longer under watch, and on all.
+func (p *Prior) refit(b *Debtor) {
+	n := len(b.Paid)
 	b.Recent = min(n, window, max(3, n/3))
-	p := &d.Prior[b.Cadence]
 	b.Base = p.fit(b.Paid[:n-b.Recent], b.Profile, b.Carried)
 	b.Now = p.fit(b.Paid, b.Profile, b.Carried)
 }
@@ -207,27 +216,42 @@ func (d *Detector) Refit() {
 				profile = append(profile, b.Profile)
 			}
 		}
-		d.Prior[c] = learn(d.Prior[c], book, profile, d.Profiles)
+		d.Prior[c] = learn(d.Prior[c], book, profile, d.Profiles, d.stream(c))
 	}
 	var scores [Cadences][]float64
+	var ordinary [Cadences][]int
 	for i := range d.Debtors {
 		b := &d.Debtors[i]
 		d.refit(b)
-		scores[b.Cadence] = d.Prior[b.Cadence].ordinary(scores[b.Cadence], b)
+		scores[b.Cadence] = d.Prior[b.Cadence].scores(scores[b.Cadence], b)
+		if len(b.ordinary()) > least+1 && max(b.Peak[0], b.Peak[1]) < doubt {
+			ordinary[b.Cadence] = append(ordinary[b.Cadence], i)
+		}
 	}
 	for c := range scores {
 		d.Prior[c].Shape = newShape(scores[c])
+		d.play(Cadence(c), ordinary[c], d.stream(c))
 	}
 }
 
-// ordinary appends to scores those of the later half of what b paid around a
-// baseline of the earlier half. The last two are left out: a payment far off
-// is ordinary only if more came after it and no change was found.
-func (p *Prior) ordinary(scores []float64, b *Debtor) []float64 {
+// stream returns the generator of what is shuffled today for cadence c.
+func (d *Detector) stream(c int) *rand.Rand { return rand.New(rand.NewPCG(uint64(d.Day), uint64(c))) }
+
+// ordinary returns the payments of b that no finding was made on: those by which
+// a change was noticed are the latest of the late.
+func (b *Debtor) ordinary() []Point {
 	paid := b.Paid
 	if b.Carried.DF > 0 {
 		paid = paid[min(window, len(paid)):]
 	}
+	return paid
+}
+
+// scores appends to scores those of the later half of what b paid around a
+// baseline of the earlier half. The last two are left out: a payment far off
+// is ordinary only if more came after it and no change was found.
+func (p *Prior) scores(scores []float64, b *Debtor) []float64 {
+	paid := b.ordinary()
 	half := len(paid) / 2
 	if half < least-1 {
 		return scores
@@ -324,28 +348,9 @@ func (d *Detector) examine(r *Report, i int, day int32) {
 		return
 	}
 	p := &d.Prior[b.Cadence]
-	watched := b.Paid[len(b.Paid)-b.Recent:]
-	seq, scores := append(d.seq[:0], watched...), d.scores[:0]
-	for _, q := range watched {
-		mean, _ := b.Base.at(p, q.Due)
-		scores = append(scores, p.Shape.Normal(b.Base.score(mean, p.late(q))))
-	}
-	late := Finding{Kind: Late, Debtor: i, P: 1}
-	early := Finding{Kind: Early, Debtor: i, P: 1}
+	late, early := d.changes(p, b)
+	late.Debtor, early.Debtor = i, i
 	over := Finding{Kind: Overdue, Debtor: i, P: 1}
-	fresh := min(b.Fresh, len(watched))
-	for n := len(watched) - fresh + 1; n <= len(watched); n++ {
-		d.suspect(&late, b, seq[:n], scores[:n])
-		for j := range scores[:n] {
-			scores[j] = -scores[j]
-		}
-		d.suspect(&early, b, seq[:n], scores[:n])
-		for j := range scores[:n] {
-			scores[j] = -scores[j]
-		}
-	}
-	late.P = min(1, late.P*float64(max(1, fresh)))
-	early.P = min(1, early.P*float64(max(1, fresh)))
 
 	// An unpaid invoice will be paid today at the soonest: what it proves
 	// today it will still prove when it is paid, so looking early causes no
@@ -357,25 +362,23 @@ func (d *Detector) examine(r *Report, i int, day int32) {
 		}
 		if j == 0 && !slices.Contains(b.Told, v.ID) {
 			mean, n := b.Now.at(p, v.Due)
-			over.P = p.overdue(&b.Now, past-mean, n, d.cfg.Resolution)
+			over.P = p.Null[Overdue].Rate(p.overdue(&b.Now, past-mean, n, d.cfg.Resolution))
 			over.Since, over.Seen, over.Invoice = v.Due, float64(day-v.Due), v.ID
 		}
-		mean, _ := b.Base.at(p, v.Due)
-		z := p.Shape.Normal(b.Base.score(mean, past))
-		if z <= 0 {
+		// One left behind while later ones were paid says nothing of the habit.
+		if b.Recent > 0 && v.Due <= d.seq[b.Recent-1].Due {
+			continue
+		}
+		was := late.P
+		if !d.await(&late, p, b, v.Due, float64(day-v.Due)) {
 			break
 		}
-		// One left behind while later ones were paid says nothing of the habit.
-		if len(watched) == 0 || v.Due > watched[len(watched)-1].Due {
-			seq, scores = append(seq, Point{v.Due, float32(day - v.Due)}), append(scores, z)
-			was := late.P
-			d.suspect(&late, b, seq, scores)
-			if late.P < was {
-				late.Invoice = v.ID
-			}
+		if late.P < was {
+			late.Invoice = v.ID
 		}
 	}
-	d.seq, d.scores = seq, scores
+	late.P = p.Null[Late].Rate(b.peak(Late, late.P, b.Fresh > 0))
+	early.P = p.Null[Early].Rate(b.peak(Early, early.P, b.Fresh > 0))
 
 	if late.P <= moved && (b.Moved == 0 || b.Moved <= day-lately) {
 		b.Moved, b.Since = day, late.Since
@@ -402,6 +405,65 @@ func (d *Detector) examine(r *Report, i int, day int32) {
 	b.Fresh, b.Seen = 0, b.Count
 }
 
+// changes returns the strongest evidence of a change, later or earlier, in what
+// b paid since the last Tick. It leaves what is under watch in d.seq and its
+// scores in d.scores.
+func (d *Detector) changes(p *Prior, b *Debtor) (late, early Finding) {
+	late, early = Finding{Kind: Late, P: 1}, Finding{Kind: Early, P: 1}
+	watched := b.Paid[len(b.Paid)-b.Recent:]
+	seq, scores := append(d.seq[:0], watched...), d.scores[:0]
+	for _, q := range watched {
+		mean, _ := b.Base.at(p, q.Due)
+		scores = append(scores, p.Shape.Normal(b.Base.score(mean, p.late(q))))
+	}
+	fresh := min(b.Fresh, len(watched))
+	for n := len(watched) - fresh + 1; n <= len(watched); n++ {
+		d.suspect(&late, p, b, seq[:n], scores[:n])
+		for j := range scores[:n] {
+			scores[j] = -scores[j]
+		}
+		d.suspect(&early, p, b, seq[:n], scores[:n])
+		for j := range scores[:n] {
+			scores[j] = -scores[j]
+		}
+	}
+	late.P = min(1, late.P*float64(max(1, fresh)))
+	early.P = min(1, early.P*float64(max(1, fresh)))
+	d.seq, d.scores = seq, scores
+	return late, early
+}
+
+// await adds an unpaid invoice that is late days past due to what is under watch,
+// makes f the evidence of a change in that if it is stronger, and reports whether
+// the invoice is late at all.
+func (d *Detector) await(f *Finding, p *Prior, b *Debtor, due int32, late float64) bool {
+	q := Point{due, float32(late)}
+	mean, _ := b.Base.at(p, due)
+	z := p.Shape.Normal(b.Base.score(mean, p.late(q)))
+	if z <= 0 {
+		return false
+	}
+	d.seq, d.scores = append(d.seq, q), append(d.scores, z)
+	d.suspect(f, p, b, d.seq, d.scores)
+	return true
+}
+
+// peak returns p where it is the strongest evidence of a change since there was
+// hardly any, and else 1: what was not enough does not become so by waiting for a
+// day with a higher threshold. Only a payment tells that there is hardly any.
+func (b *Debtor) peak(k Kind, p float64, paid bool) float64 {
+	if paid && p > calm {
+		b.Peak[k] = 0
+		return p
+	}
+	x := -math.Log(p)
+	if x <= b.Peak[k] {
+		return 1
+	}
+	b.Peak[k] = x
+	return p
+}
+
 // bank is the changes looked for, as parts of the one worth acting on, and
 // the part of false alarms that each may cause: most for that one, the rest
 // for the slip of half its size.
@@ -409,8 +471,7 @@ var bank = [...]struct{ part, share float64 }{{1, 0.8}, {0.5, 0.2}}
 
 // suspect makes f the strongest evidence of a change within seq that lasts to
 // its end, if that is stronger than f.
-func (d *Detector) suspect(f *Finding, b *Debtor, seq []Point, scores []float64) {
-	p := &d.Prior[b.Cadence]
+func (d *Detector) suspect(f *Finding, p *Prior, b *Debtor, seq []Point, scores []float64) {
 	_, n := b.Base.at(p, seq[len(seq)-1].Due)
 	for _, k := range bank {
 		effect := min(3, max(0.5, k.part*d.cfg.Shift[b.Cadence]/b.Base.Scale))
@@ -590,7 +651,7 @@ func (d *Detector) change(b *Debtor, since int32) {
 	b.Before = b.Base
 	b.Carried = Carried{Scale: b.Base.Scale, DF: min(b.Base.DF, carriedDF)}
 	b.Paid = slices.DeleteFunc(b.Paid, func(q Point) bool { return q.Due < since })
-	b.From = since
+	b.From, b.Peak = since, [2]float64{}
 	b.Count, b.Seen = len(b.Paid), len(b.Paid)
 	d.refit(b)
 }

@@ -2,6 +2,7 @@ package anomaly
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -47,12 +48,12 @@ func cadence(points []Point, buf []int32) Cadence {
 // Each element of book holds the invoices of one debtor, from which a change
 // still under suspicion is left out; profile[i] is the profile of book[i], in
 // [0, profiles). The prior of variances is that of Smyth (2004), eq. 11.
-func learn(before Prior, book [][]Point, profile []int, profiles int) Prior {
+func learn(before Prior, book [][]Point, profile []int, profiles int, r *rand.Rand) Prior {
 	out := before
 	out.Profiles = nil
 	fits := make([]alone, 0, len(book))
 	out.workdays(book)
-	out.seasons(book)
+	out.seasons(book, r)
 	for i, points := range book {
 		if len(points) >= 6 {
 			fits = append(fits, fitAlone(&out, points, profile[i]))
@@ -97,13 +98,14 @@ func middle(x []float64) float64 {
 }
 
 // seasons sets the effects of month and weekday by backfitting: within each
-// debtor, how much later than their own usual a class of invoices is paid;
-// over debtors, the median of that, so that a fifth of the book changing in
-// one month does not become the season of that month. An effect is kept for
-// the part by which it exceeds what chance gives it.
-func (p *Prior) seasons(book [][]Point) {
+// debtor, how much later a class of invoices is paid than as many drawn by r
+// from all of theirs: without a season either is as likely to be the later one,
+// however skewed the habit. Over debtors, the median of that, so that a fifth of
+// the book changing in one month does not become the season of that month. An
+// effect is kept for the part by which it exceeds what chance gives it.
+func (p *Prior) seasons(book [][]Point, r *rand.Rand) {
 	p.Month, p.Weekday = [12]float64{}, [7]float64{}
-	var usual []float64
+	var ys []float64
 	for range 3 {
 		for _, e := range []struct {
 			dst []float64
@@ -114,18 +116,22 @@ func (p *Prior) seasons(book [][]Point) {
 				if len(points) < 6 {
 					continue
 				}
-				var sum, n [12]float64
-				usual = usual[:0]
+				ys = ys[:0]
 				for _, q := range points {
-					y, k := p.late(q)-p.season(q.Due), e.of(q.Due)
-					usual = append(usual, y)
-					sum[k] += y + e.dst[k]
-					n[k]++
+					ys = append(ys, p.late(q)-p.season(q.Due))
 				}
-				m := middle(usual)
+				var sum, n [12]float64
+				for i, q := range points {
+					sum[e.of(q.Due)] += ys[i]
+					n[e.of(q.Due)]++
+				}
+				r.Shuffle(len(ys), func(i, j int) { ys[i], ys[j] = ys[j], ys[i] })
+				for i, q := range points {
+					sum[e.of(q.Due)] -= ys[i]
+				}
 				for k := range e.dst {
 					if n[k] > 0 && n[k] < float64(len(points)) {
-						seen[k] = append(seen[k], sum[k]/n[k]-m)
+						seen[k] = append(seen[k], e.dst[k]+sum[k]/n[k])
 					}
 				}
 			}
@@ -243,7 +249,7 @@ func (p *Prior) echo(book [][]Point, profile []int) {
 	var product, square, lost, pairs float64
 	for i, points := range book {
 		n := float64(len(points))
-		if n < 10 {
+		if n < 6 {
 			continue
 		}
 		b := p.fit(points, profile[i], Carried{})

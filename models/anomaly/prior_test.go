@@ -36,7 +36,7 @@ func TestLearnRecoversBook(t *testing.T) {
 		}
 	}
 	book, profile := simulated(n, 24, func(i int, _ int32) float64 { return mean[i] + scale[i]*r.NormFloat64() })
-	p := learn(DefaultConfig().Prior[Weekly], book, profile, 2)
+	p := learn(DefaultConfig().Prior[Weekly], book, profile, 2, rand.New(rand.NewPCG(1, 1)))
 	within := func(what string, got, want, tolerance float64) {
 		t.Helper()
 		if math.Abs(got-want) > tolerance {
@@ -71,7 +71,7 @@ func TestLearnFindsSeason(t *testing.T) {
 		}
 		return late
 	})
-	p := learn(DefaultConfig().Prior[Weekly], book, profile, 1)
+	p := learn(DefaultConfig().Prior[Weekly], book, profile, 1, rand.New(rand.NewPCG(1, 1)))
 	// An effect is measured against the debtor's usual day, which the season
 	// itself moves a little.
 	if d := p.Month[0] - p.Month[10]; math.Abs(d-3) > 0.5 {
@@ -91,7 +91,7 @@ func TestLearnFindsTrend(t *testing.T) {
 	book, profile := simulated(600, 30, func(i int, due int32) float64 {
 		return slope[i]*float64(due-20120)/30 + r.NormFloat64()
 	})
-	p := learn(DefaultConfig().Prior[Weekly], book, profile, 1)
+	p := learn(DefaultConfig().Prior[Weekly], book, profile, 1, rand.New(rand.NewPCG(1, 1)))
 	if math.Abs(p.Trend-1) > 0.15 {
 		t.Errorf("trends spread by %v days a month, want 1", p.Trend)
 	}
@@ -105,7 +105,7 @@ func TestLearnHearsEcho(t *testing.T) {
 			last[i] = echo*last[i] + math.Sqrt(1-echo*echo)*r.NormFloat64()
 			return 3 + last[i]
 		})
-		p := learn(DefaultConfig().Prior[Weekly], book, profile, 1)
+		p := learn(DefaultConfig().Prior[Weekly], book, profile, 1, rand.New(rand.NewPCG(1, 1)))
 		// 12,000 pairs are known to 0.01; a mean of thirty that itself echoes
 		// takes a little more.
 		if math.Abs(p.Echo-echo) > 0.06 {
@@ -125,7 +125,7 @@ func TestLearnIgnoresChanges(t *testing.T) {
 		}
 		return late
 	})
-	p := learn(DefaultConfig().Prior[Weekly], book, profile, 1)
+	p := learn(DefaultConfig().Prior[Weekly], book, profile, 1, rand.New(rand.NewPCG(1, 1)))
 	for m, e := range p.Month {
 		if math.Abs(e) > 0.3 {
 			t.Errorf("month %d is %v days later, want next to nothing", m+1, e)
@@ -136,14 +136,14 @@ func TestLearnIgnoresChanges(t *testing.T) {
 func TestLearnWaitsForBook(t *testing.T) {
 	before := DefaultConfig().Prior[Weekly]
 	few, profile := simulated(19, 30, func(int, int32) float64 { return 40 })
-	if got := learn(before, few, profile, 1); got.Mean != before.Mean || got.Scale != before.Scale {
+	if got := learn(before, few, profile, 1, rand.New(rand.NewPCG(1, 1))); got.Mean != before.Mean || got.Scale != before.Scale {
 		t.Errorf("nineteen debtors change the prior to %+v", got)
 	}
 	quick, profile := simulated(30, 30, func(int, int32) float64 { return -5 })
 	for range 31 { // most have not paid yet, and will be later
 		quick, profile = append(quick, nil), append(profile, 0)
 	}
-	if got := learn(before, quick, profile, 1); got.Mean != before.Mean {
+	if got := learn(before, quick, profile, 1, rand.New(rand.NewPCG(1, 1))); got.Mean != before.Mean {
 		t.Errorf("the quick half changes the mean to %v", got.Mean)
 	}
 }

@@ -40,9 +40,11 @@ func Detect(scores []float64, n, least, effect, echo float64) Shift {
 		if k >= least {
 			d := (total-before)/m - before/k
 			e := effect * (d - effect/2) / (meanVariance(m, echo) + meanVariance(k, echo))
-			sum += math.Exp(e)
 			if e > best {
 				best, s.From = e, i
+			}
+			if e > best-40 { // or it adds nothing
+				sum += math.Exp(e)
 			}
 		}
 		before += min(max(z, -bound), bound)
