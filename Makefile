@@ -68,7 +68,7 @@ fmt: $(LINT) ## format the code
 
 .PHONY: bench
 bench: need-build ## benchmarks, each beside what it compares to
-	go test -run '^$$' -bench . -benchtime 2s ./features ./engine ./models/bandit ./models/timing ./models/ope ./datasets/store
+	go test -run '^$$' -bench . -benchtime 2s ./features ./engine ./models/bandit ./models/timing ./models/ope ./datasets/store ./api/console
 
 .PHONY: bench-survival
 bench-survival: need-build ## survival estimators beside R (needs R with survival, glmnet, jsonlite)
@@ -91,7 +91,7 @@ vendor-console: ## fetch and build what the console's pages and tests load, by t
 
 .PHONY: bench-alerts
 bench-alerts: need-build ## changes planted in books of 5,000 debtors over a year, five seeds, and the alerts they give
-	go test -run '^$$' -bench BenchmarkAlerts -benchtime 1x -timeout 4h ./engine $(ALERTFLAGS)
+	go test -run '^$$' -bench BenchmarkAlerts -benchtime 1x -timeout 6h ./engine -debtors 5000 -seeds 5 $(ALERTFLAGS)
 
 .PHONY: screenshots
 screenshots: build need-test ## a picture of each page of the console, of the demo, into docs/console

@@ -338,6 +338,7 @@ func TestMorningOfAController(t *testing.T) {
 	for _, path := range pages {
 		b.open("/console/" + path)
 		b.narrow("on a phone /console/" + path)
+		b.accessible("on a phone /console/" + path)
 		b.settled("on a phone /console/" + path)
 	}
 }

@@ -19,23 +19,26 @@ import (
 // small enough for every run; make bench-alerts plays all of them. Shares are
 // known to about eight points here.
 func TestPlantedAlerts(t *testing.T) {
+	var falsely, alerts float64
 	for _, want := range []struct {
 		row   string
 		found float64
 	}{{"weekly +2, noise 0.5", 0.9}, {"monthly +7, noise 2", 0.8}} {
 		i := slices.IndexFunc(plantedRows, func(p planted) bool { return p.name == want.row })
-		found, fair, rate, fdr := plantedRows[i].line(t, 500, 1)
-		if found < want.found-0.08 || found < fair-0.05-0.08 {
-			t.Errorf("%s: found %.3f, want %.2f; a CUSUM told noise and shift %.3f", want.row, found, want.found, fair)
+		l := plantedRows[i].line(t, 500, 1)
+		if l.found < want.found-0.08 || l.found < l.fair-0.05-0.08 {
+			t.Errorf("%s: found %.3f, want %.2f; a CUSUM told noise and shift %.3f", want.row, l.found, want.found, l.fair)
 		}
-		if rate > 0.05 {
-			t.Errorf("%s: %.4f false alerts a debtor-year, want 0.05 at most", want.row, rate)
+		if l.rate > 0.05 {
+			t.Errorf("%s: %.4f false alerts a debtor-year, want 0.05 at most", want.row, l.rate)
 		}
-		// Claimed 0.10, held within 0.02; of some fifty alerts the share of false
-		// ones has a standard deviation of 0.04, and twice that is let pass.
-		if fdr > 0.20 {
-			t.Errorf("%s: %.3f of alerts false, claimed 0.10", want.row, fdr)
-		}
+		falsely, alerts = falsely+l.falsely, alerts+l.falsely+l.truly
+	}
+	// Claimed 0.10, held within 0.02; of a hundred alerts the share of false ones
+	// has a standard deviation of 0.03, and that once more is let pass. The
+	// detectors are held to the claim on many more alerts by anomaly.TestClaimHolds.
+	if share := falsely / alerts; share > 0.15 {
+		t.Errorf("%.3f of %.0f alerts false, claimed 0.10", share, alerts)
 	}
 }
 

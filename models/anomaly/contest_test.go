@@ -177,7 +177,7 @@ func (c *ours) restart() { c.d.change(&c.d.Debtors[c.i], c.f.Since) }
 // beginning returns the log likelihood ratio of a shift that begins with
 // score i to none, as Detect has it for each beginning.
 func beginning(scores []float64, i int, n, effect float64) float64 {
-	bound := effect/2 + maxEvidence/effect
+	bound := max(whole, effect/2+maxEvidence/effect)
 	k, m := n+float64(i), float64(len(scores)-i)
 	if k < least {
 		return math.Inf(-1)

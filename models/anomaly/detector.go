@@ -183,7 +183,7 @@ const (
 	least     = 4     // observations before a change, or it is no change but a beginning
 	window    = 12    // payments under watch, at most
 	suspicion = 0.05  // an unpaid invoice joins a day's tests from this probability
-	doubt     = 5     // evidence of a change, -log p, from which a history is not shuffled: it may hold one
+	doubt     = 3     // evidence of a change, -log p, from which a history is not shuffled: it may hold one
 	calm      = 0.1   // nominal p-value that is hardly evidence
 	moved     = 0.005 // p-value from which a debtor counts as moved in roll-ups
 	lately    = 42    // days over which a debtor counts as one of a group, and moves at most once
@@ -448,19 +448,14 @@ func (d *Detector) await(f *Finding, p *Prior, b *Debtor, due int32, late float6
 	return true
 }
 
-// peak returns p where it is the strongest evidence of a change since there was
-// hardly any, and else 1: what was not enough does not become so by waiting for a
-// day with a higher threshold. Only a payment tells that there is hardly any.
+// peak remembers p where it is the strongest evidence of a change since a payment
+// told that there is hardly any, and returns it.
 func (b *Debtor) peak(k Kind, p float64, paid bool) float64 {
 	if paid && p > calm {
 		b.Peak[k] = 0
-		return p
+	} else {
+		b.Peak[k] = max(b.Peak[k], -math.Log(p))
 	}
-	x := -math.Log(p)
-	if x <= b.Peak[k] {
-		return 1
-	}
-	b.Peak[k] = x
 	return p
 }
 

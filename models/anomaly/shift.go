@@ -9,9 +9,13 @@ type Shift struct {
 	From     int     // index of the first score after the shift, where it most likely began
 }
 
-// maxEvidence bounds what one payment can say for a shift: as if one in two
+// maxEvidence bounds what one payment can say for a shift, as if one in two
 // hundred were an outlier whatever happens, so that one alone proves little.
 const maxEvidence = 5.5
+
+// whole is up to how many standard deviations a payment counts whole beside
+// others, whatever the shift.
+const whole = 4
 
 // Detect returns the evidence of an upward shift by effect standard deviations
 // within scores, a sequence of standard scores around a baseline that is
@@ -27,7 +31,7 @@ const maxEvidence = 5.5
 // observations before it differ by N(0, 1/m+1/k) without a shift and by
 // N(effect, 1/m+1/k) with one, where nothing echoes. It does not allocate.
 func Detect(scores []float64, n, least, effect, echo float64) Shift {
-	bound := effect/2 + maxEvidence/effect
+	bound := max(whole, effect/2+maxEvidence/effect)
 	var total float64
 	for _, z := range scores {
 		total += min(max(z, -bound), bound)
@@ -40,6 +44,9 @@ func Detect(scores []float64, n, least, effect, echo float64) Shift {
 		if k >= least {
 			d := (total-before)/m - before/k
 			e := effect * (d - effect/2) / (meanVariance(m, echo) + meanVariance(k, echo))
+			if m == 1 {
+				e = min(e, maxEvidence)
+			}
 			if e > best {
 				best, s.From = e, i
 			}
