@@ -153,43 +153,46 @@ type slow struct {
 }
 
 type made struct {
+	at    time.Time // of the first question
 	mu    sync.Mutex
-	at    time.Time
 	value any
 }
 
 // slowLife is how long a slow answer serves again.
 const slowLife = 10 * time.Minute
 
-// remember returns what make gives for a key, or gave a short while ago.
+// remember returns what compute gives for a key, or gave a short while ago.
 func remember[T any](c *console, v *visit, key string, compute func() (T, error)) (T, error) {
-	key = fmt.Sprint(v.Creditor, "\x00", key, "\x00", v.asOf.UnixMicro())
-	c.slow.mu.Lock()
-	if c.slow.made == nil {
-		c.slow.made = map[string]*made{}
-	}
-	now := c.now()
-	for k, m := range c.slow.made {
-		if k != key && now.Sub(m.at) > slowLife && !m.at.IsZero() {
-			delete(c.slow.made, k)
-		}
-	}
-	m := c.slow.made[key]
-	if m == nil {
-		m = &made{}
-		c.slow.made[key] = m
-	}
-	c.slow.mu.Unlock()
+	m := c.slow.find(fmt.Sprint(v.Creditor, "\x00", key, "\x00", v.asOf.UnixMicro()), c.now())
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if x, ok := m.value.(T); ok && now.Sub(m.at) < slowLife {
+	if x, ok := m.value.(T); ok {
 		return x, nil
 	}
 	x, err := compute()
 	if err == nil {
-		m.value, m.at = x, now
+		m.value = x
 	}
 	return x, err
+}
+
+// find returns what is kept for a key, made anew where it is too old, and drops
+// the rest that is.
+func (s *slow) find(key string, now time.Time) *made {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for k, m := range s.made {
+		if now.Sub(m.at) >= slowLife {
+			delete(s.made, k)
+		}
+	}
+	if s.made == nil {
+		s.made = map[string]*made{}
+	}
+	if s.made[key] == nil {
+		s.made[key] = &made{at: now}
+	}
+	return s.made[key]
 }
 
 // Pieces of options that charts share.
