@@ -314,8 +314,12 @@ func TestClaimHolds(t *testing.T) {
 		gap          int
 		noise, shift float64
 	}{
-		{"very skewed", 7, 1, 3}, {"working days", 7, 1, 3}, {"skewed", 7, 1, 4},
-		{"echoing", 30, 2, 7}, {"working days", 30, 2, 7}, {"unequal", 30, 2, 7},
+		{"very skewed", 7, 1, 3},
+		{"working days", 7, 1, 3},
+		{"skewed", 7, 1, 4},
+		{"echoing", 30, 2, 7},
+		{"working days", 30, 2, 7},
+		{"unequal", 30, 2, 7},
 	} {
 		p := plan{kind: c.kind, gap: c.gap, noise: c.noise, shift: c.shift, debtors: 400, days: 365, planted: 0.3, from: 150, to: 330}
 		if c.gap == 30 {
