@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -17,9 +18,16 @@ func (s *Server) decision(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	language := c.QueryParam("language")
+	if !slices.Contains([]string{"", "nl", "fr", "en"}, language) {
+		return &engine.FieldError{Pointer: "/language", Detail: "is none of nl, fr, en"}
+	}
 	d, err := s.engine.Decision(c.Request().Context(), creditor, param(c, "id"))
 	if err != nil {
 		return err
+	}
+	if language != "" {
+		d.Decision = *d.In(language)
 	}
 	return c.JSON(http.StatusOK, d)
 }

@@ -26,6 +26,7 @@ type Happening struct {
 	SendAt *time.Time `json:"send_at,omitempty"` // when the contact was to go out
 	Actor  string     `json:"actor,omitempty"`   // who did it
 	Text   string     `json:"text,omitempty"`    // what a person wrote, or why nothing was sent
+	Code   string     `json:"-"`                 // what Text says, where it is one of our sentences
 }
 
 // storyLength is how many decisions, and how many notes, a timeline reaches
@@ -69,7 +70,7 @@ func (e *Engine) story(ctx context.Context, b *book, key ledger.Key, at time.Tim
 		case ActionContact:
 			h.Status, h.Detail = fate(row, d, sent[d.ID], later, at), d.Tone
 		case ActionWait, ActionHold:
-			h.Text = whyNot(d)
+			h.Code, h.Text = whyNot(d)
 		}
 		list, later = append(list, h), true
 		if row.Status == "proposed" {
@@ -121,19 +122,20 @@ func fate(row *ledger.Decision, d *Decision, sent, later bool, at time.Time) str
 	return "planned"
 }
 
-// whyNot is why a decision was not to contact, in the words that were answered.
-func whyNot(d *Decision) string {
+// whyNot is why a decision was not to contact: its code, and the words that were
+// answered.
+func whyNot(d *Decision) (code, text string) {
 	if d.HoldReason != "" {
 		for _, c := range d.Constraints {
 			if c.Code == d.HoldReason {
-				return c.Text
+				return c.Code, c.Text
 			}
 		}
 	}
 	if len(d.Reasons) > 0 {
-		return d.Reasons[0].Text
+		return d.Reasons[0].Code, d.Reasons[0].Text
 	}
-	return ""
+	return "", ""
 }
 
 // timeline lists what happened by a moment.

@@ -65,11 +65,18 @@ func (c *console) debtor(v *visit) error {
 	body.Alerts = page.Alerts
 	for i := range p.Timeline {
 		h := &p.Timeline[i]
+		h.Text = h.In(v.Language)
+	}
+	for i := range p.Timeline {
+		h := &p.Timeline[i]
 		if h.ID == "" || len(h.Kind) < 9 || h.Kind[:9] != "decision." {
 			continue
 		}
 		if body.Next, err = c.engine.Decision(ctx, key.Creditor, h.ID); err != nil && !errors.Is(err, ledger.ErrNotFound) {
 			return err
+		}
+		if body.Next != nil {
+			body.Next.Decision = *body.Next.In(v.Language)
 		}
 		body.Stale = body.Next != nil && !body.Next.ExpiresAt.After(v.moment)
 		body.Waiting = h.Status == "waiting"

@@ -42,6 +42,9 @@ func (c *console) today(v *visit) error {
 	if body.Waiting, _, err = c.engine.Waiting(v.r.Context(), v.Creditor, v.asOf, 0, shownToday); err != nil {
 		return err
 	}
+	for i, d := range body.Waiting {
+		body.Waiting[i] = d.In(v.Language)
+	}
 	page, err := c.engine.Alerts(v.r.Context(), engine.AlertQuery{Creditor: v.Creditor, Status: engine.AlertOpen, Current: true, AsOf: v.asOf})
 	if err != nil {
 		return err
