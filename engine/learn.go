@@ -267,8 +267,9 @@ func followed(rows map[string]*outcomes) int {
 }
 
 // respond estimates the response of channels from what became of the contacts
-// of books, each with what was known at the issue of its invoices.
-func (e *Engine) respond(l *learned, base *response.Model, books []*book, known []pasts) error {
+// of books, each with what was known at the issue of its invoices, pulled towards
+// what base knows.
+func (e *Engine) respond(l *learned, base *models.Model, books []*book, known []pasts) error {
 	var all []response.Debtor
 	for i, b := range books {
 		l.past = known[i]
@@ -278,12 +279,7 @@ func (e *Engine) respond(l *learned, base *response.Model, books []*book, known 
 			}
 		})
 	}
-	prior := *base
-	prior.Segment, prior.SegmentSeen = slices.Clone(base.Segment), slices.Clone(base.SegmentSeen)
-	for _, key := range l.model.Profiles[prior.Segments:] {
-		prior.Extend(models.Believed(key))
-	}
-	fit, err := response.Fit(all, &prior)
+	fit, err := response.Fit(all, base.ResponseOf(l.model.Profiles))
 	if err != nil {
 		return err
 	}
@@ -318,7 +314,7 @@ func (e *Engine) refit(ctx context.Context, b *book, l *learned) error {
 		return err
 	}
 	e.opt.Log.LogAttrs(ctx, slog.LevelInfo, "refitted", slog.String("creditor_id", b.id), slog.Time("as_of", l.asOf), slog.Any("timing", r))
-	if err := e.respond(l, e.base().Response, []*book{b}, []pasts{l.past}); err != nil {
+	if err := e.respond(l, e.base(), []*book{b}, []pasts{l.past}); err != nil {
 		return err
 	}
 	m.FittedAt = l.asOf.Unix()

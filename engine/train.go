@@ -12,7 +12,6 @@ import (
 	"rappel/features"
 	"rappel/models"
 	"rappel/models/bandit"
-	"rappel/models/response"
 )
 
 // TrainOptions say what to train on.
@@ -101,7 +100,7 @@ func (e *Engine) Train(ctx context.Context, o TrainOptions) (*models.Model, *Tra
 			return nil, nil, err
 		}
 	}
-	if err := e.respond(l, response.Prior(), books, known); err != nil {
+	if err := e.respond(l, models.Prior(), books, known); err != nil {
 		return nil, nil, err
 	}
 	for i, b := range books {

@@ -184,6 +184,22 @@ func (m *Model) AddProfiles(keys []string) {
 	}
 }
 
+// ResponseOf returns what m knows of the response of these profiles, in their
+// order: of those new to it, what experts believe.
+func (m *Model) ResponseOf(profiles []string) *response.Model {
+	r := *m.Response
+	r.Segments, r.Segment, r.SegmentSeen = 0, nil, nil
+	for at, key := range profiles {
+		r.Extend(Believed(key))
+		if i := m.Profile(key); i >= 0 {
+			const n = response.Channels
+			copy(r.Segment[at*n:][:n], m.Response.Segment[i*n:][:n])
+			copy(r.SegmentSeen[at*n:][:n], m.Response.SegmentSeen[i*n:][:n])
+		}
+	}
+	return &r
+}
+
 // AddDebtor returns the bandit's handle of a debtor, a new one where it has none.
 func (m *Model) AddDebtor(key ledger.Key) int32 {
 	k := key.Creditor + "\x00" + key.Debtor

@@ -294,8 +294,8 @@ func (m *Model) curve(t *term, c int) float64 { return t.lambda * t.reach * m.To
 // prior proper, so that a few suffice.
 const rounds = 6
 
-// own finds the effects of one debtor given the population: the mode of their
-// posterior, and its curvature.
+// own finds the effects of one debtor given the population: mean and variance of a
+// Gaussian near their posterior, in which Λ counts with its mean over the Gaussian.
 func (m *Model) own(e *Effects, terms []term, added []float64, d *Debtor, n int) {
 	var g, h [Channels]float64
 	for range n {
