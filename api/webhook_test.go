@@ -155,6 +155,19 @@ func TestAlertRoutes(t *testing.T) {
 		t.Errorf("a cursor that was never answered: %d", a.StatusCode)
 	}
 	s.call("POST", "/v1/alerts/"+id+"/verdict", `{"verdict":"confirmed","note":"called them"}`).want(200)
+	for query, want := range map[string]int{
+		"current=true&as_of=2026-03-20T06:00:00Z":  1, // raised on 13 March
+		"current=true&as_of=2026-05-20T06:00:00Z":  0, // more than sixty days ago
+		"current=false&as_of=2026-05-20T06:00:00Z": 1,
+		"as_of=2026-05-20T06:00:00Z":               1,
+	} {
+		if list := parse[alertList](t, s.call("GET", "/v1/alerts?creditor_id=acme&"+query, nil).want(200)); list.Total != want || len(list.Alerts) != want {
+			t.Errorf("%s: %+v, want %d", query, list, want)
+		}
+	}
+	if a := s.call("GET", "/v1/alerts?creditor_id=acme&current=perhaps", nil); a.StatusCode != http.StatusUnprocessableEntity {
+		t.Errorf("current=perhaps: %d", a.StatusCode)
+	}
 	if list := parse[alertList](t, s.call("GET", "/v1/alerts?creditor_id=acme&status=confirmed", nil).want(200)); list.Total != 1 {
 		t.Errorf("%+v", list)
 	}

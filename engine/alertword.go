@@ -23,17 +23,17 @@ var alertSentences = map[string][3]string{
 	"TITLE_part_payments":   {"Pays in parts", "Betaalt in delen", "Paie par acomptes"},
 	"TITLE_dispute_spike":   {"Disputes more than before", "Betwist meer dan vroeger", "Conteste plus qu'avant"},
 	"TITLE_GROUP_late":      {"%[7]s pays later", "%[7]s betaalt later", "%[7]s paie plus tard"},
-	"TEXT_late":             {"Since %[1]s invoices are paid %[3]s late on average; %[2]s was expected.", "Sinds %[1]s worden facturen gemiddeld %[3]s te laat betaald; verwacht was %[2]s.", "Depuis le %[1]s, les factures sont payées avec %[3]s de retard en moyenne ; %[2]s attendus."},
-	"TEXT_early":            {"Since %[1]s invoices are paid %[3]s late on average; %[2]s was expected.", "Sinds %[1]s worden facturen gemiddeld %[3]s te laat betaald; verwacht was %[2]s.", "Depuis le %[1]s, les factures sont payées avec %[3]s de retard en moyenne ; %[2]s attendus."},
+	"TEXT_late":             {"Since %[1]s invoices are paid %[3]s late on average; %[2]s was expected.", "Sinds %[1]s worden facturen gemiddeld %[3]s te laat betaald; verwacht was %[2]s.", "Depuis le %[1]s, les factures sont payées avec %[3]s de retard en moyenne ; on attendait %[2]s."},
+	"TEXT_early":            {"Since %[1]s invoices are paid %[3]s late on average; %[2]s was expected.", "Sinds %[1]s worden facturen gemiddeld %[3]s te laat betaald; verwacht was %[2]s.", "Depuis le %[1]s, les factures sont payées avec %[3]s de retard en moyenne ; on attendait %[2]s."},
 	"TEXT_overdue":          {"Invoice %[5]s, due on %[1]s, is %[3]s past due; this debtor pays by %[2]s.", "Factuur %[5]s, vervallen op %[1]s, staat %[3]s open na de vervaldag; deze debiteur betaalt binnen %[2]s.", "La facture %[5]s, échue le %[1]s, est en retard de %[3]s ; ce débiteur paie dans les %[2]s."},
 	"TEXT_silent":           {"Since %[1]s nothing sent by %[4]s was looked at: %[3]s in a row, where %[2]s is usual.", "Sinds %[1]s werd niets meer bekeken via %[4]s: %[3]s na elkaar, terwijl %[2]s gewoon is.", "Depuis le %[1]s, rien n'a été consulté par %[4]s : %[3]s de suite, contre %[2]s d'habitude."},
-	"TEXT_broken_promise":   {"The promise for %[1]s was not kept (%[3]s broken so far).", "De belofte voor %[1]s werd niet gehouden (%[3]s gebroken tot nu).", "La promesse pour le %[1]s n'a pas été tenue (%[3]s rompues à ce jour)."},
+	"TEXT_broken_promise":   {"The promise for %[1]s was not kept (%[3]s broken so far).", "De belofte voor %[1]s werd niet gehouden (%[3]s gebroken tot nu).", "La promesse pour le %[1]s n'a pas été tenue (en défaut à ce jour : %[3]s)."},
 	"TEXT_bad_address":      {"Since %[1]s messages by %[4]s come back: %[3]s in a row.", "Sinds %[1]s komen berichten via %[4]s terug: %[3]s na elkaar.", "Depuis le %[1]s, les messages par %[4]s reviennent : %[3]s de suite."},
 	"TEXT_method_change":    {"Since %[1]s no payment by %[6]s any more: %[3]s in a row by another way, where %[2]s is usual.", "Sinds %[1]s geen betaling meer via %[6]s: %[3]s na elkaar op een andere wijze, terwijl %[2]s gewoon is.", "Depuis le %[1]s, plus de paiement par %[6]s : %[3]s de suite autrement, contre %[2]s d'habitude."},
 	"TEXT_rating_drop":      {"On %[1]s the rating fell to %[3]s; it was %[2]s.", "Op %[1]s daalde de score naar %[3]s; ze was %[2]s.", "Le %[1]s, la cote est tombée à %[3]s ; elle était de %[2]s."},
-	"TEXT_part_payments":    {"Since %[1]s %[3]s were paid in parts, where %[2]s is usual.", "Sinds %[1]s werden %[3]s in delen betaald, terwijl %[2]s gewoon is.", "Depuis le %[1]s, %[3]s ont été payées par acomptes, contre %[2]s d'habitude."},
-	"TEXT_dispute_spike":    {"%[3]s since %[1]s; %[2]s was expected.", "%[3]s sinds %[1]s; verwacht was %[2]s.", "%[3]s depuis le %[1]s ; %[2]s attendus."},
-	"TEXT_GROUP_late":       {"Since %[1]s %[8]d of %[9]d debtors of %[7]s pay %[3]s late on average; %[2]s was expected.", "Sinds %[1]s betalen %[8]d van %[9]d debiteuren van %[7]s gemiddeld %[3]s te laat; verwacht was %[2]s.", "Depuis le %[1]s, %[8]d débiteurs sur %[9]d de %[7]s paient avec %[3]s de retard en moyenne ; %[2]s attendus."},
+	"TEXT_part_payments":    {"Since %[1]s payment of %[3]s in parts, where %[2]s is usual.", "Sinds %[1]s betaling van %[3]s in delen, terwijl %[2]s gewoon is.", "Depuis le %[1]s, paiement de %[3]s par acomptes, contre %[2]s d'habitude."},
+	"TEXT_dispute_spike":    {"%[3]s since %[1]s; %[2]s was expected.", "%[3]s sinds %[1]s; verwacht was %[2]s.", "%[3]s depuis le %[1]s ; on attendait %[2]s."},
+	"TEXT_GROUP_late":       {"Since %[1]s %[8]d of %[9]d debtors of %[7]s pay %[3]s late on average; %[2]s was expected.", "Sinds %[1]s betalen %[8]d van %[9]d debiteuren van %[7]s gemiddeld %[3]s te laat; verwacht was %[2]s.", "Depuis le %[1]s, %[8]d débiteurs sur %[9]d de %[7]s paient avec %[3]s de retard en moyenne ; on attendait %[2]s."},
 	"CAUSE_careless":        {"Probably carelessness", "Wellicht slordigheid", "Sans doute de la négligence"},
 	"CAUSE_out_of_money":    {"Probably short of money", "Wellicht geldgebrek", "Sans doute un manque de liquidités"},
 	"CAUSE_dispute":         {"A dispute may be brewing", "Er broeit misschien een betwisting", "Une contestation se prépare peut-être"},
@@ -84,7 +84,7 @@ func (t tongue) number(v float64) string {
 // amount writes v with its unit.
 func (t tongue) amount(v float64, unit string) string {
 	u := alertUnits[unit][t]
-	if math.Abs(math.Round(v*10)/10) == 1 {
+	if shown := math.Abs(math.Round(v*10) / 10); shown == 1 || t == french && shown < 2 {
 		return t.number(v) + " " + u[0]
 	}
 	return t.number(v) + " " + u[1]

@@ -90,9 +90,10 @@ type Expected struct {
 // Reason is one part of the difference in value between the choice and the
 // runner-up, in the creditor's currency; all parts add up to it.
 type Reason struct {
-	Code         string  `json:"code"`
-	Contribution float64 `json:"contribution"`
-	Text         string  `json:"text"`
+	Code         string    `json:"code"`
+	Contribution float64   `json:"contribution"`
+	Text         string    `json:"text"`           // in the language asked for
+	Args         []float64 `json:"args,omitempty"` // the numbers in it, in the order of its English sentence
 }
 
 // Alternative is a candidate that was not chosen.

@@ -2,9 +2,9 @@ package engine
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"rappel/datasets/ledger"
@@ -52,39 +52,41 @@ var toneWords = [3][ledger.Tones]string{
 	{"amical", "neutre", "formel"},
 }
 
-// sentences are the reasons and constraints in words: English, Dutch, French.
+// sentences are the reasons and constraints in words: English, Dutch, French. @ is
+// the word that the rest of the code names, a channel or a tone; # the next of the
+// numbers logged with the code, $ the next with two decimals.
 var sentences = map[string][3]string{
 	"ANSWERS": {
-		"Responds better to %[1]s: %[2]d of %[3]d contacts answered or paid",
-		"Reageert beter op %[1]s: %[2]d van %[3]d contacten beantwoord of betaald",
-		"Réagit mieux par %[1]s : %[2]d contacts sur %[3]d suivis d'une réponse ou d'un paiement",
+		"Responds better to @: # of # contacts answered or paid",
+		"Reageert beter op @: # van # contacten beantwoord of betaald",
+		"Réagit mieux par @ : # contacts sur # suivis d'une réponse ou d'un paiement",
 	},
 	"EXPECTED": {
-		"Debtors like this one respond better to %[1]s",
-		"Gelijkaardige debiteuren reageren beter op %[1]s",
-		"Les débiteurs semblables réagissent mieux par %[1]s",
+		"Debtors like this one respond better to @",
+		"Gelijkaardige debiteuren reageren beter op @",
+		"Les débiteurs semblables réagissent mieux par @",
 	},
 	"OPENS": {
-		"Usually looks between %[1]d:00 and %[2]d:00",
-		"Kijkt meestal tussen %[1]d en %[2]d uur",
-		"Consulte d'habitude entre %[1]d h et %[2]d h",
+		"Usually looks between #:00 and #:00",
+		"Kijkt meestal tussen # en # uur",
+		"Consulte d'habitude entre # h et # h",
 	},
 	"WEATHER":    {"The weather forecast changes when people look", "Het voorspelde weer verschuift de uren waarop er gekeken wordt", "La météo annoncée déplace les heures de consultation"},
 	"SOONER":     {"Money comes sooner this way", "Zo komt het geld vroeger", "L'argent rentre plus tôt ainsi"},
-	"TONE":       {"A %[1]s tone works better now", "Een %[1]s toon werkt nu beter", "Un ton %[1]s convient mieux à présent"},
-	"RESTRAINT":  {"Few contacts keep the relation: %[1]d in the last week", "Weinig contact spaart de relatie: %[1]d in de laatste week", "Peu de contacts préservent la relation : %[1]d la semaine passée"},
-	"COST":       {"Costs of contact: %.2[1]f", "Kosten van het contact: %.2[1]f", "Coût du contact : %.2[1]f"},
+	"TONE":       {"A @ tone works better now", "Een @ toon werkt nu beter", "Un ton @ convient mieux à présent"},
+	"RESTRAINT":  {"Few contacts keep the relation: # in the last week", "Weinig contact spaart de relatie: # in de laatste week", "Peu de contacts préservent la relation : # la semaine passée"},
+	"COST":       {"Costs of contact: $", "Kosten van het contact: $", "Coût du contact : $"},
 	"PRE_DUE":    {"A reminder before the due date", "Een herinnering voor de vervaldag", "Un rappel avant l'échéance"},
-	"PAYS_ALONE": {"Probably pays without being asked: %.0[1]f%% within 7 days", "Betaalt wellicht vanzelf: %.0[1]f%% binnen 7 dagen", "Paiera sans doute sans rappel : %.0[1]f %% dans les 7 jours"},
+	"PAYS_ALONE": {"Probably pays without being asked: #% within 7 days", "Betaalt wellicht vanzelf: #% binnen 7 dagen", "Paiera sans doute sans rappel : # % dans les 7 jours"},
 	"LATER":      {"A later moment is worth more", "Een later moment is meer waard", "Un moment ultérieur vaut mieux"},
 	"EXPLORES":   {"Tried now and then, to keep learning", "Af en toe geprobeerd, om te blijven leren", "Essayé de temps en temps, pour continuer à apprendre"},
 	"PAID_UP":    {"Paid after a reminder: thanks", "Betaald na een herinnering: een bedankje", "Payé après un rappel : un merci"},
-	"LADDER":     {"Fixed calendar: step %[1]d", "Vaste kalender: stap %[1]d", "Calendrier fixe : étape %[1]d"},
+	"LADDER":     {"Fixed calendar: step #", "Vaste kalender: stap #", "Calendrier fixe : étape #"},
 
 	"QUIET_HOURS": {"No contact in quiet hours, on quiet days and holidays", "Geen contact in rusturen, op rustdagen en feestdagen", "Pas de contact aux heures et jours de repos, ni les jours fériés"},
-	"UNREACHABLE": {"Cannot be reached by %[1]s", "Niet bereikbaar via %[1]s", "Injoignable par %[1]s"},
-	"NO_CONSENT":  {"No consent for %[1]s", "Geen toestemming voor %[1]s", "Pas de consentement pour %[1]s"},
-	"CAPACITY":    {"Today's capacity for %[1]s is used up", "De capaciteit van vandaag voor %[1]s is op", "La capacité du jour pour %[1]s est épuisée"},
+	"UNREACHABLE": {"Cannot be reached by @", "Niet bereikbaar via @", "Injoignable par @"},
+	"NO_CONSENT":  {"No consent for @", "Geen toestemming voor @", "Pas de consentement pour @"},
+	"CAPACITY":    {"Today's capacity for @ is used up", "De capaciteit van vandaag voor @ is op", "La capacité du jour pour @ est épuisée"},
 	"MIN_GAP":     {"Too soon after the last contact", "Te kort na het vorige contact", "Trop tôt après le dernier contact"},
 	"CAP_WEEK":    {"Enough contacts in the last 7 days", "Genoeg contacten in de laatste 7 dagen", "Assez de contacts ces 7 derniers jours"},
 	"CAP_MONTH":   {"Enough contacts in the last 28 days", "Genoeg contacten in de laatste 28 dagen", "Assez de contacts ces 28 derniers jours"},
@@ -102,20 +104,83 @@ var sentences = map[string][3]string{
 	HoldCreditor:   {"Blocked by the creditor", "Geblokkeerd door de schuldeiser", "Bloqué par le créancier"},
 }
 
-// say words a code, whose channel suffix it knows how to name.
-func say(t tongue, code string, args ...any) string {
+// sentence returns the sentence of a code and the word that its rest names.
+func sentence(t tongue, code string) (format, word string) {
 	if s, ok := sentences[code]; ok {
-		if len(args) == 0 {
-			return s[t]
-		}
-		return fmt.Sprintf(s[t], args...)
+		return s[t], ""
 	}
-	for c, name := range upper {
-		if base, ok := strings.CutSuffix(code, "_"+name); ok {
-			return fmt.Sprintf(sentences[base][t], channelWords[t][c])
-		}
+	i := strings.LastIndexByte(code, '_')
+	if i < 0 {
+		return "", ""
 	}
-	return code
+	if c := slices.Index(upper[:], code[i+1:]); c >= 0 {
+		word = channelWords[t][c]
+	} else if n := slices.Index(toneCode[:], code); n >= 0 {
+		word = toneWords[t][n]
+	}
+	return sentences[code[:i]][t], word
+}
+
+// say appends to dst the words of a code and its numbers; nothing where the code
+// has none, or other numbers belong to it.
+func say(dst []byte, t tongue, code string, numbers ...float64) []byte {
+	format, word := sentence(t, code)
+	if strings.Count(format, "#")+strings.Count(format, "$") != len(numbers) {
+		return dst
+	}
+	for {
+		i := strings.IndexAny(format, "@#$")
+		if i < 0 {
+			return append(dst, format...)
+		}
+		dst = append(dst, format[:i]...)
+		switch format[i] {
+		case '@':
+			dst = append(dst, word...)
+		case '#':
+			dst, numbers = strconv.AppendFloat(dst, numbers[0], 'f', 0, 64), numbers[1:]
+		case '$':
+			dst, numbers = strconv.AppendFloat(dst, numbers[0], 'f', 2, 64), numbers[1:]
+		}
+		format = format[i+1:]
+	}
+}
+
+// inWords returns the words of a code and its numbers, or else the text that was
+// logged with it.
+func inWords(t tongue, code, logged string, numbers []float64) string {
+	var line [128]byte
+	if said := say(line[:0], t, code, numbers...); len(said) > 0 {
+		return string(said)
+	}
+	return logged
+}
+
+// In returns the decision with its reasons and constraints in a language: nl, fr,
+// or else English. A decision is logged with their codes and numbers, and read by
+// people who speak other languages than the one it was asked for in.
+func (d *Decision) In(language string) *Decision {
+	t, out := tongueOf(language), *d
+	out.Reasons, out.Constraints = slices.Clone(d.Reasons), slices.Clone(d.Constraints)
+	for i := range out.Reasons {
+		r := &out.Reasons[i]
+		r.Text = inWords(t, r.Code, r.Text, r.Args)
+	}
+	for i := range out.Constraints {
+		c := &out.Constraints[i]
+		c.Text = inWords(t, c.Code, c.Text, nil)
+	}
+	return &out
+}
+
+// reason words a reason that stands alone.
+func reason(t tongue, code string, value float64, numbers ...float64) Reason {
+	return Reason{Code: code, Contribution: value, Text: inWords(t, code, "", numbers), Args: numbers}
+}
+
+// constraint words what rules something out.
+func constraint(t tongue, code string) Constraint {
+	return Constraint{Code: code, Text: inWords(t, code, code, nil)}
 }
 
 // explain splits the difference in value between the chosen candidate and the
@@ -136,7 +201,7 @@ func (s *scratch) explain(v *verdict, t tongue) []Reason {
 	if rival < 0 {
 		// Only wait was left: nothing else could be done within reach.
 		if chosen.mean > 0 {
-			return []Reason{{"LATER", chosen.mean, say(t, "LATER")}}
+			return []Reason{reason(t, "LATER", chosen.mean)}
 		}
 		return []Reason{}
 	}
@@ -151,35 +216,35 @@ func (s *scratch) explain(v *verdict, t tongue) []Reason {
 		sooner = 0
 	}
 	h := &s.habit
-	w := wording{tongue: t, text: s.text[:0], reasons: make([]Reason, 0, 10)}
+	w := wording{tongue: t, text: s.text[:0], numbers: make([]float64, 0, 8), reasons: make([]Reason, 0, 10)}
 	subject := chosen
 	if chosen.wait {
 		subject = other
 	}
 	c := subject.channel
 	if chosen.wait {
-		w.add("PAYS_ALONE", "PAYS_ALONE", a.channel-b.channel, 100*v.alone)
-		w.add("LATER", "LATER", a.later)
+		w.add("PAYS_ALONE", a.channel-b.channel, 100*v.alone)
+		w.add("LATER", a.later)
 	} else {
 		if h.sends[c] < 2 {
-			w.add(expectedCode[c], "EXPECTED", a.channel-b.channel-sooner, channelWords[t][c])
+			w.add(expectedCode[c], a.channel-b.channel-sooner)
 		} else {
-			w.add(answersCode[c], "ANSWERS", a.channel-b.channel-sooner, channelWords[t][c], int(math.Round(h.answers[c])), int(math.Round(h.sends[c])))
+			w.add(answersCode[c], a.channel-b.channel-sooner, math.Round(h.answers[c]), math.Round(h.sends[c]))
 		}
-		w.add("SOONER", "SOONER", sooner)
-		w.add("LATER", "LATER", a.later-b.later)
+		w.add("SOONER", sooner)
+		w.add("LATER", a.later-b.later)
 	}
-	w.add(daypart(subject.hour), "OPENS", a.hour-b.hour, subject.hour, subject.hour+2)
-	w.add("WEATHER", "WEATHER", a.weather-b.weather)
-	w.add(toneCode[subject.tone], "TONE", a.tone-b.tone, toneWords[t][subject.tone])
-	w.add("PRE_DUE", "PRE_DUE", a.early-b.early)
-	w.add("RESTRAINT", "RESTRAINT", a.pressure-b.pressure, s.f.contacts7)
-	w.add("COST", "COST", a.cost-b.cost, subject.cost)
+	w.add(daypart(subject.hour), a.hour-b.hour, float64(subject.hour), float64(subject.hour+2))
+	w.add("WEATHER", a.weather-b.weather)
+	w.add(toneCode[subject.tone], a.tone-b.tone)
+	w.add("PRE_DUE", a.early-b.early)
+	w.add("RESTRAINT", a.pressure-b.pressure, float64(s.f.contacts7))
+	w.add("COST", a.cost-b.cost, subject.cost)
 	reasons := w.done()
 	s.text = w.text
 	slices.SortStableFunc(reasons, func(x, y Reason) int { return cmp.Compare(y.Contribution, x.Contribution) })
 	if chosen.mean < other.mean {
-		reasons = append(reasons, Reason{"EXPLORES", 0, say(t, "EXPLORES")})
+		reasons = append(reasons, reason(t, "EXPLORES", 0))
 	}
 	return reasons
 }
@@ -189,22 +254,25 @@ func (s *scratch) explain(v *verdict, t tongue) []Reason {
 type wording struct {
 	tongue
 	text    []byte
+	numbers []float64
 	ends    [10]int // where the sentence of each reason ends in text
 	reasons []Reason
 }
 
 // add words a reason, unless it makes no difference.
-func (w *wording) add(code, sentence string, value float64, args ...any) {
+func (w *wording) add(code string, value float64, numbers ...float64) {
 	if math.Abs(value) <= 1e-9 {
 		return
 	}
-	if format := sentences[sentence][w.tongue]; len(args) == 0 {
-		w.text = append(w.text, format...)
-	} else {
-		w.text = fmt.Appendf(w.text, format, args...)
-	}
+	w.text = say(w.text, w.tongue, code, numbers...)
 	w.ends[len(w.reasons)] = len(w.text)
-	w.reasons = append(w.reasons, Reason{Code: code, Contribution: value})
+	r := Reason{Code: code, Contribution: value}
+	if len(numbers) > 0 {
+		from := len(w.numbers)
+		w.numbers = append(w.numbers, numbers...)
+		r.Args = w.numbers[from:len(w.numbers):len(w.numbers)]
+	}
+	w.reasons = append(w.reasons, r)
 }
 
 func (w *wording) done() []Reason {

@@ -93,11 +93,11 @@ func (s *scratch) word(q *question, v *verdict) *Decision {
 		d.Arm = Control
 	}
 	for _, code := range v.blocked {
-		d.Constraints = append(d.Constraints, Constraint{code, say(t, code)})
+		d.Constraints = append(d.Constraints, constraint(t, code))
 	}
 	if v.hold != "" {
 		d.Action, d.HoldReason = ActionHold, v.hold
-		d.Constraints = append(d.Constraints, Constraint{v.hold, say(t, v.hold)})
+		d.Constraints = append(d.Constraints, constraint(t, v.hold))
 		review := tomorrow(f)
 		if v.till > f.today {
 			review = v.till.In(f.loc).Add(6 * time.Hour)
@@ -123,15 +123,15 @@ func (s *scratch) word(q *question, v *verdict) *Decision {
 		d.Reasons = s.explain(v, t)
 		d.Alternatives = s.alternatives(v, q.req.Alternatives)
 	case v.thanks:
-		d.Reasons = append(d.Reasons, Reason{"PAID_UP", 0, say(t, "PAID_UP")})
+		d.Reasons = append(d.Reasons, reason(t, "PAID_UP", 0))
 	default:
-		d.Reasons = append(d.Reasons, Reason{"LADDER", 0, say(t, "LADDER", f.step+1)})
+		d.Reasons = append(d.Reasons, reason(t, "LADDER", 0, float64(f.step+1)))
 	}
 	if c.wait {
-		if reason, at := s.capHold(); reason {
+		if capped, at := s.capHold(); capped {
 			// Nothing could be sent within reach, whatever it was worth.
 			d.Action, d.HoldReason = ActionHold, HoldCap
-			d.Constraints = append(d.Constraints, Constraint{HoldCap, say(t, HoldCap)})
+			d.Constraints = append(d.Constraints, constraint(t, HoldCap))
 			review := time.Unix(at, 0).In(f.loc)
 			d.ReviewAt, d.ExpiresAt = &review, review
 			d.Propensity = 1
