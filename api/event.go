@@ -74,8 +74,12 @@ func (s *Server) learn(c echo.Context) error {
 	if err := cmp.Or(named(body.Creditor, "/creditor_id"), plausible(body.AsOf, "/as_of"), own(c, body.Creditor)); err != nil {
 		return err
 	}
-	report, err := s.engine.Learn(c.Request().Context(), body.Creditor, body.AsOf)
+	ctx := c.Request().Context()
+	report, err := s.engine.Learn(ctx, body.Creditor, body.AsOf)
 	if err != nil {
+		return err
+	}
+	if err := s.engine.Audit(ctx, body.Creditor, keyOf(c).ID, "learn", body.Creditor, ""); err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, report)

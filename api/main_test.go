@@ -115,7 +115,8 @@ type with struct{ name, value string }
 
 // call asks the server, as the operator where no Authorization is given. The
 // body is sent as it is if it is a string or bytes, else as JSON. Every
-// exchange is checked against the OpenAPI document.
+// exchange is checked against the OpenAPI document, and every one that changes
+// something must be in the audit log.
 func (s *server) call(method, path string, body any, headers ...with) answer {
 	s.t.Helper()
 	var text []byte
@@ -146,6 +147,7 @@ func (s *server) call(method, path string, body any, headers ...with) answer {
 		}
 		req.Header.Set(h.name, h.value)
 	}
+	acts := s.acts()
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		s.t.Fatalf("%s %s: %v", method, path, err)
@@ -155,10 +157,26 @@ func (s *server) call(method, path string, body any, headers ...with) answer {
 	if a.body, err = io.ReadAll(resp.Body); err != nil {
 		s.t.Fatalf("%s %s: %v", method, path, err)
 	}
+	if method != http.MethodGet && a.StatusCode < 300 && !slices.Contains(logged, req.URL.Path) && s.acts() == acts {
+		s.t.Errorf("%s %s left no line in the audit log", method, path)
+	}
 	if err := conforms(req, text, a); err != nil {
 		s.t.Errorf("%s %s: %v\nanswer %d: %s", method, path, err, a.StatusCode, clip(a.body))
 	}
 	return a
+}
+
+// logged are the routes whose doing is a log of its own: the events and the
+// decisions, each with its key and time.
+var logged = []string{"/v1/events", "/v1/recommendations", "/v1/recommendations/batch"}
+
+// acts counts the lines of the audit log.
+func (s *server) acts() (n int) {
+	s.t.Helper()
+	if err := s.store.DB().QueryRowContext(context.Background(), "SELECT count(*) FROM audit_log").Scan(&n); err != nil {
+		s.t.Fatal(err)
+	}
+	return n
 }
 
 // must asks and wants a status.

@@ -53,8 +53,12 @@ func (s *Server) makePlan(c echo.Context) error {
 		}
 		req.Day = day
 	}
-	p, err := s.engine.MakePlan(c.Request().Context(), req)
+	ctx := c.Request().Context()
+	p, err := s.engine.MakePlan(ctx, req)
 	if err != nil {
+		return err
+	}
+	if err := s.engine.Audit(ctx, req.Creditor, keyOf(c).ID, "plan", p.ID, ""); err != nil {
 		return err
 	}
 	return s.tellPlan(c, p)

@@ -458,6 +458,9 @@ func TestReasonsAddUp(t *testing.T) {
 					if r.Text == "" || strings.Contains(r.Text, "%!") {
 						t.Errorf("%s in %s: %q", r.Code, language, r.Text)
 					}
+					if said := inWords(tongueOf(language), r.Code, "", r.Args); said != r.Text {
+						t.Errorf("%s in %s: logged %v reads %q, answered %q", r.Code, language, r.Args, said, r.Text)
+					}
 				}
 				// Parts below 1e-9 are left out, eight at most.
 				if want := chosen.mean - v.cands[rival].mean; math.Abs(sum-want) > 1e-8 {

@@ -243,6 +243,11 @@ func (e *Engine) PutCreditor(ctx context.Context, c Creditor, actor string) erro
 	if err := e.store.PutCreditor(ctx, row, changes...); err != nil {
 		return fmt.Errorf("creditor %s: %w", c.ID, err)
 	}
+	if len(changes) == 0 {
+		if err := e.store.Audit(ctx, c.ID, actor, "change settings", c.ID, "nothing"); err != nil {
+			return err
+		}
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if b := e.books[c.ID]; b != nil {

@@ -26,6 +26,11 @@ func (e *Engine) Changes(ctx context.Context, creditor string, limit int) ([]Cha
 	return list, nil
 }
 
+// Audit notes what a person, or a key, did that leaves no other trace of who.
+func (e *Engine) Audit(ctx context.Context, creditor, actor, action, object, detail string) error {
+	return e.store.Audit(ctx, creditor, actor, action, object, detail)
+}
+
 // Acts returns the newest lines of the audit log about a creditor, at most
 // limit.
 func (e *Engine) Acts(ctx context.Context, creditor string, limit int) ([]Act, error) {

@@ -84,12 +84,26 @@ func (e *Engine) SignOut(ctx context.Context, token string) error {
 
 // LookFrom sets the moment from which a session looks at the books; zero: now.
 func (e *Engine) LookFrom(ctx context.Context, token string, asOf time.Time) error {
-	return e.store.SetSessionAsOf(ctx, token, asOf)
+	x, err := e.store.Session(ctx, token)
+	if err != nil {
+		return err
+	}
+	if err := e.store.SetSessionAsOf(ctx, token, asOf); err != nil {
+		return err
+	}
+	from := "now"
+	if !asOf.IsZero() {
+		from = asOf.Format(time.RFC3339)
+	}
+	return e.store.Audit(ctx, x.Creditor, ActorOf(x.Name), "look from", x.Name, from)
 }
 
 // SetTaste keeps the language and the theme that a user reads in.
-func (e *Engine) SetTaste(ctx context.Context, name, language, theme string) error {
-	return e.store.SetTaste(ctx, name, language, theme)
+func (e *Engine) SetTaste(ctx context.Context, u User, language, theme string) error {
+	if err := e.store.SetTaste(ctx, u.Name, language, theme); err != nil {
+		return err
+	}
+	return e.store.Audit(ctx, u.Creditor, ActorOf(u.Name), "set taste", u.Name, strings.TrimSpace(language+" "+theme))
 }
 
 // Users returns the users of a creditor, or all where it is empty, by name.

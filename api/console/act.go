@@ -61,10 +61,13 @@ func (c *console) decide(v *visit) error {
 // recommend asks for the next best action now, in the reader's language.
 func (c *console) recommend(v *visit) error {
 	key := v.debtorKey()
-	_, err := c.engine.Recommend(v.r.Context(), engine.Request{
+	d, err := c.engine.Recommend(v.r.Context(), engine.Request{
 		Creditor: key.Creditor, Debtor: key.Debtor, AsOf: v.asOf, HorizonDays: 7, Alternatives: 4, Language: v.Language,
 	})
 	if err != nil {
+		return err
+	}
+	if err := c.engine.Audit(v.r.Context(), key.Creditor, v.actor(), "recommend", d.ID, ""); err != nil {
 		return err
 	}
 	return v.back("The next best action is new.")

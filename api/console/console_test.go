@@ -636,6 +636,7 @@ func TestWords(t *testing.T) {
 	}
 	for _, name := range names {
 		in(name, `\.T "([^"]*)"`, read(t, name))
+		in(name, `\.N [^ ]+ "([^"]*)"`, read(t, name))
 	}
 	if names, err = filepath.Glob("*.go"); err != nil {
 		t.Fatal(err)
@@ -643,6 +644,7 @@ func TestWords(t *testing.T) {
 	for _, name := range names {
 		if !strings.HasSuffix(name, "_test.go") {
 			in(name, `\.T\("((?:[^"\\]|\\.)*)"[,)]`, read(t, name))
+			in(name, `\.N\([^"]*, "((?:[^"\\]|\\.)*)"[,)]`, read(t, name))
 			in(name, `\.back\("((?:[^"\\]|\\.)+)"[,)]`, read(t, name))
 		}
 	}
@@ -659,6 +661,17 @@ func TestWords(t *testing.T) {
 			}
 		}
 	}
+	for key, w := range ones {
+		_, a := words[key]
+		if _, b := codes[key]; !a && !b {
+			t.Errorf("%q is said for one and not for many", key)
+		}
+		for i, s := range w {
+			if s == "" || strings.Count(s, "%s") != strings.Count(key, "%s") {
+				t.Errorf("one of %q in %s: %q", key, languages[i], s)
+			}
+		}
+	}
 	for _, status := range []string{"sent", "waiting", "planned", "rejected", "superseded", "expired"} {
 		if french.Fate(status) == "fate "+status {
 			t.Errorf("the fate %q has no words", status)
@@ -667,6 +680,42 @@ func TestWords(t *testing.T) {
 	for _, kind := range alertKinds {
 		if dutch.AlertKind(kind) == "alert "+kind {
 			t.Errorf("the kind %q has no words", kind)
+		}
+	}
+}
+
+// TestPlurals: one is one in each language, and nothing takes the singular in
+// French alone.
+func TestPlurals(t *testing.T) {
+	for _, tt := range []struct {
+		t    tongue
+		x    float64
+		unit string
+		want string
+	}{
+		{english, 1, "promises", "1 promise"},
+		{english, 2, "promises", "2 promises"},
+		{english, 0, "promises", "0 promises"},
+		{english, 1.5, "days", "1.5 days"},
+		{english, 1.02, "days", "1.0 day"},
+		{dutch, 1, "invoices", "1 factuur"},
+		{dutch, 0, "invoices", "0 facturen"},
+		{dutch, 12, "contacts", "12 contacten"},
+		{french, 0, "days", "0 jour"},
+		{french, 1.5, "days", "1,5 jour"},
+		{french, 2, "days", "2 jours"},
+	} {
+		if got := tt.t.Amount(tt.x, tt.unit); got != tt.want {
+			t.Errorf("%s: %q, want %q", languages[tt.t], got, tt.want)
+		}
+	}
+	for _, tt := range []struct {
+		t    tongue
+		n    int
+		want string
+	}{{english, 1, "1 day late"}, {english, 2, "2 days late"}, {dutch, 1, "1 dag te laat"}, {dutch, 0, "0 dagen te laat"}, {french, 0, "0 jour de retard"}, {french, 2, "2 jours de retard"}} {
+		if got := tt.t.N(tt.n, "%s days late", tt.t.Count(tt.n)); got != tt.want {
+			t.Errorf("%s: %q, want %q", languages[tt.t], got, tt.want)
 		}
 	}
 }

@@ -250,7 +250,7 @@ func (v *visit) channelsFigure(p *engine.Profile) *figure {
 		points = append(points, ch.Response)
 		ranges = append(ranges, [3]float64{float64(i), low, high})
 		f.tips = append(f.tips, v.Channel(ch.Channel)+"\n"+v.Percent(ch.Response)+" ("+v.Percent(low)+" – "+v.Percent(high)+")\n"+
-			v.T("%s of %s answered or paid", v.Count(ch.Answered), v.Count(ch.Sends)))
+			v.N(ch.Answered, "%s of %s answered or paid", v.Count(ch.Answered), v.Count(ch.Sends)))
 	}
 	f.option = option{
 		"xAxis": option{"type": "value", "min": 0},
@@ -289,7 +289,7 @@ func (v *visit) survivalFigure(p *engine.Profile) *figure {
 		days = append(days, strconv.Itoa(t+1))
 		alone = append(alone, s)
 		row := []cell{{Text: v.Count(t + 1), raw: strconv.Itoa(t + 1), Num: true}, v.percentCell(s)}
-		tip := v.T("after %s days", v.Count(t+1)) + "\n" + names[0] + ": " + v.Percent(s)
+		tip := v.N(t+1, "after %s days", v.Count(t+1)) + "\n" + names[0] + ": " + v.Percent(s)
 		if with != nil {
 			hastened = append(hastened, with[t])
 			row = append(row, v.percentCell(with[t]))
@@ -348,7 +348,7 @@ func (v *visit) lateFigure(p *engine.Profile, alerts []engine.Alert) *figure {
 			state = v.T("open")
 		}
 		row := []cell{v.dayCell(x.due), text(x.id), v.countCell(x.late), text(state), text(""), text("")}
-		tip := x.id + "\n" + v.T("due %s", v.Day(x.due)) + "\n" + v.T("%s days late", v.Count(x.late)) + ", " + state
+		tip := x.id + "\n" + v.T("due %s", v.Day(x.due)) + "\n" + v.N(x.late, "%s days late", v.Count(x.late)) + ", " + state
 		if b, ok := bands[x.id]; ok {
 			banded = true
 			lo := *b.High

@@ -245,9 +245,9 @@ func (c *console) upliftFigure(v *visit) (*figure, error) {
 		ID: "uplift", Title: v.T("What the engine earned"), unit: "percent", Empty: v.T("Too little is known of the control group yet."),
 		Head: []string{v.T("Measure"), v.T("Treated"), v.T("Control group"), v.T("Difference"), v.T("From"), v.T("To")},
 	}
-	f.Note = v.T("Treatment against a control group drawn by lot, %s against %s debtors; the bar is the 95%% interval.", v.Count(u.Treated), v.Count(u.Control))
+	f.Note = v.N(u.Control, "Treatment against a control group drawn by lot, %s against %s debtors; the bar is the 95%% interval.", v.Count(u.Treated), v.Count(u.Control))
 	if e := u.Earned; e != nil && e.Lo != nil && e.Hi != nil {
-		f.Note = v.T("Treatment against a control group drawn by lot, %s against %s debtors; the bar is the 95%% interval. Earned so far: %s, between %s and %s.",
+		f.Note = v.N(u.Control, "Treatment against a control group drawn by lot, %s against %s debtors; the bar is the 95%% interval. Earned so far: %s, between %s and %s.",
 			v.Count(u.Treated), v.Count(u.Control), v.Euros(e.Euro), v.Euros(*e.Lo), v.Euros(*e.Hi))
 	}
 	var names []string

@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"html/template"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +25,37 @@ func (t tongue) T(key string, args ...any) string {
 	return text
 }
 
+// N is T for a text about n of something: its form for one, where there is one.
+func (t tongue) N(n int, key string, args ...any) string {
+	if w, ok := ones[key]; ok && t.one(float64(n)) {
+		key = w[t]
+		if len(args) > 0 {
+			return fmt.Sprintf(key, args...)
+		}
+		return key
+	}
+	return t.T(key, args...)
+}
+
+// one tells whether so many take the singular: just one, and in French all that is
+// less than two.
+func (t tongue) one(n float64) bool {
+	if t == french {
+		return math.Abs(n) < 2
+	}
+	return math.Abs(n) == 1
+}
+
+// Amount writes so many, as Days does, with their unit.
+func (t tongue) Amount(x float64, unit string) string {
+	shown := math.Round(x*10) / 10
+	key := "unit " + unit
+	if w, ok := ones[key]; ok && t.one(shown) {
+		return t.Days(x) + " " + w[t]
+	}
+	return t.Days(x) + " " + t.T(key)
+}
+
 // Channel names a channel.
 func (t tongue) Channel(name string) string { return t.T("channel " + name) }
 
@@ -43,9 +75,6 @@ func (t tongue) Fate(status string) string { return t.T("fate " + status) }
 
 // AlertKind names a kind of alert.
 func (t tongue) AlertKind(kind string) string { return t.T("alert " + kind) }
-
-// Unit names the unit of an alert's value.
-func (t tongue) Unit(unit string) string { return t.T("unit " + unit) }
 
 // Grade says what a certainty of a rule means.
 func (t tongue) Grade(grade string) string { return t.T("grade " + grade) }
@@ -145,10 +174,10 @@ func (v *visit) Rule(r engine.Rule) string {
 		}
 	case "frequency":
 		if r.Max > 0 {
-			add("at most %s contacts in %s days", v.Count(r.Max), v.Count(r.Window))
+			add("at most %s in %s", v.Amount(float64(r.Max), "contacts"), v.Amount(float64(r.Window), "days"))
 		}
 		if r.Gap > 0 {
-			add("%s days between contacts", v.Count(r.Gap))
+			add("%s between contacts", v.Amount(float64(r.Gap), "days"))
 		}
 		if r.After == "conversation" {
 			add("counted from a conversation")
@@ -156,7 +185,7 @@ func (v *visit) Rule(r engine.Rule) string {
 	case "consent":
 		add("only with consent")
 	case "escalation":
-		add("a %s tone only %s days after the first reminder", v.T(r.Tone), v.Count(r.Wait))
+		add("a %s tone only %s after the first reminder", v.T(r.Tone), v.Amount(float64(r.Wait), "days"))
 		if r.Post > 0 {
 			add("by post counted from the %s. working day", v.Count(r.Post))
 		}

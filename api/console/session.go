@@ -115,7 +115,7 @@ func (c *console) taste(v *visit) error {
 	if language != "" && !slices.Contains(languages[:], language) || !slices.Contains([]string{"", "light", "dark"}, theme) {
 		return errNoField
 	}
-	if err := c.engine.SetTaste(v.r.Context(), v.User.Name, language, theme); err != nil {
+	if err := c.engine.SetTaste(v.r.Context(), v.User.User, language, theme); err != nil {
 		return err
 	}
 	return v.back("")

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"rappel/datasets/ledger"
@@ -20,7 +21,7 @@ type Change struct {
 }
 
 // PutCreditor creates a creditor, or replaces what is known of it, and keeps
-// who changed what: both or neither.
+// who changed what, for the page of settings and in the audit log: all or nothing.
 func (s *Store) PutCreditor(ctx context.Context, c ledger.Creditor, changes ...Change) error {
 	settings := c.Settings
 	if len(settings) == 0 {
@@ -36,6 +37,14 @@ func (s *Store) PutCreditor(ctx context.Context, c ledger.Creditor, changes ...C
 				_, err = tx.ExecContext(ctx, "INSERT INTO settings_history (creditor_id, changed_at, actor, field, before, after) VALUES (?, ?, ?, ?, ?, ?)",
 					c.ID, x.At, x.Actor, x.Field, x.Before, x.After)
 			}
+		}
+		if err == nil && len(changes) > 0 {
+			fields := make([]string, len(changes))
+			for i := range changes {
+				fields[i] = changes[i].Field
+			}
+			_, err = tx.ExecContext(ctx, "INSERT INTO audit_log VALUES (?, ?, ?, ?, ?, ?)",
+				changes[0].At, c.ID, changes[0].Actor, "change settings", c.ID, strings.Join(fields, ", "))
 		}
 		if err != nil {
 			return fmt.Errorf("put creditor %s: %w", c.ID, err)
