@@ -2,12 +2,12 @@ package api_test
 
 import (
 	"bytes"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 )
 
-// refused asks in process with any body at all, and wants what holds of every
-// answer: no panic, no 5xx, and each refusal as the document has it.
+// refused asks in process with any body at all.
 func refused(f *testing.F, method, path string, kinds []string, seeds ...string) {
 	f.Helper()
 	s := start(f)
@@ -20,20 +20,27 @@ func refused(f *testing.F, method, path string, kinds []string, seeds ...string)
 		req := httptest.NewRequestWithContext(t.Context(), method, path, bytes.NewReader(body))
 		req.Header.Set("Authorization", "Bearer "+s.admin)
 		req.Header.Set("Content-Type", kinds[int(kind)%len(kinds)])
-		rec := httptest.NewRecorder()
-		s.ServeHTTP(rec, req)
-		resp := rec.Result()
-		defer resp.Body.Close()
-		if resp.StatusCode >= 500 {
-			t.Fatalf("status %d: %s", resp.StatusCode, rec.Body)
-		}
-		if resp.StatusCode >= 300 && resp.Header.Get("Content-Type") != "application/problem+json" {
-			t.Fatalf("status %d of type %q", resp.StatusCode, resp.Header.Get("Content-Type"))
-		}
-		if err := conforms(req, body, answer{resp, rec.Body.Bytes()}); err != nil {
-			t.Fatal(err)
-		}
+		s.answers(t, req, body)
 	})
+}
+
+// answers demands what holds of every answer: no panic, no 5xx, and each refusal as
+// the document has it.
+func (s *server) answers(t *testing.T, req *http.Request, body []byte) {
+	t.Helper()
+	rec := httptest.NewRecorder()
+	s.ServeHTTP(rec, req)
+	resp := rec.Result()
+	defer resp.Body.Close()
+	if resp.StatusCode >= 500 {
+		t.Fatalf("status %d: %s", resp.StatusCode, rec.Body)
+	}
+	if resp.StatusCode >= 300 && resp.Header.Get("Content-Type") != "application/problem+json" {
+		t.Fatalf("status %d of type %q", resp.StatusCode, resp.Header.Get("Content-Type"))
+	}
+	if err := conforms(req, body, answer{resp, rec.Body.Bytes()}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 var onlyJSON = []string{"application/json"}
@@ -95,4 +102,25 @@ func FuzzWebhook(f *testing.F) {
 	refused(f, "POST", "/v1/webhooks", onlyJSON,
 		`{"creditor_id":"acme","url":"https://hooks.example/rappel","types":["alert.opened"],"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`,
 		`{"creditor_id":"acme","url":"http://[::1]:namedport/\u0000","types":["x",""],"secret":"whsec_"}`)
+}
+
+// FuzzQuery asks what takes a query with any query at all.
+func FuzzQuery(f *testing.F) {
+	s := start(f)
+	s.book(2)
+	paths := []string{
+		"/v1/debtors/D-0", "/v1/decisions/none", "/v1/plans/none", "/v1/reports/uplift", "/v1/forecast", "/v1/alerts", "/v1/alerts/none",
+		"/v1/webhooks", "/v1/webhooks/none/messages", "/v1/models", "/v1/models/none/shadow", "/v1/keys", "/v1/jobs/none",
+	}
+	for i := range paths {
+		f.Add(byte(i), "creditor_id=acme&as_of=2026-03-02T06:00:00%2B01:00&limit=10&cursor=x&weeks=8&language=nl&status=open")
+		f.Add(byte(i), "creditor_id=acme&cursor=MC41IGE&current=true&debtor_id=D-0&from=2026-01-01&to=0000-01-01&fee_share=NaN&weeks=-1&limit=1e9")
+		f.Add(byte(i), "creditor_id=%00&as_of=%ff;limit")
+	}
+	f.Fuzz(func(t *testing.T, path byte, query string) {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, paths[int(path)%len(paths)], nil)
+		req.URL.RawQuery = query
+		req.Header.Set("Authorization", "Bearer "+s.admin)
+		s.answers(t, req, nil)
+	})
 }

@@ -122,6 +122,9 @@ func (r *PlanRequest) validate() error {
 			bad("/capacity/"+name, "%d is negative", r.Capacity[name])
 		}
 	}
+	if fault := ledger.TimeFault(r.Day.UTC()); fault != "" && r.Day != 0 {
+		bad("/date", "%s", fault)
+	}
 	taken := map[string]bool{}
 	for i, b := range r.Blocks {
 		at := fmt.Sprintf("/blocks/%d/", i)

@@ -19,7 +19,23 @@ import (
 // Arrow IPC (.arrow) by its name, and returns how many there are. The file names
 // SchemaHash in its metadata, and appears when it is complete.
 func (p *Pipeline) Export(ctx context.Context, path string, asOf time.Time, f Filter) (rows int64, err error) {
-	write := p.exportArrow
+	return p.export(ctx, path, func(ctx context.Context, yield func(arrow.RecordBatch) error) error {
+		return p.Vectors(ctx, asOf, f, yield)
+	})
+}
+
+// ExportAt writes those of VectorsAt as Export does.
+func (p *Pipeline) ExportAt(ctx context.Context, path string, points []Point) (rows int64, err error) {
+	return p.export(ctx, path, func(ctx context.Context, yield func(arrow.RecordBatch) error) error {
+		return p.VectorsAt(ctx, points, yield)
+	})
+}
+
+// batches yields batches of vectors.
+type batches func(ctx context.Context, yield func(arrow.RecordBatch) error) error
+
+func (p *Pipeline) export(ctx context.Context, path string, from batches) (rows int64, err error) {
+	write := exportArrow
 	switch filepath.Ext(path) {
 	case ".arrow":
 	case ".parquet":
@@ -28,7 +44,7 @@ func (p *Pipeline) Export(ctx context.Context, path string, asOf time.Time, f Fi
 		return 0, fmt.Errorf("features: export: %s ends in neither .parquet nor .arrow", path)
 	}
 	part := path + ".part"
-	rows, err = write(ctx, part, asOf, f)
+	rows, err = write(ctx, part, from)
 	if err == nil {
 		err = os.Rename(part, path)
 	}
@@ -41,7 +57,7 @@ func (p *Pipeline) Export(ctx context.Context, path string, asOf time.Time, f Fi
 	return rows, nil
 }
 
-func (p *Pipeline) exportArrow(ctx context.Context, path string, asOf time.Time, f Filter) (rows int64, err error) {
+func exportArrow(ctx context.Context, path string, from batches) (rows int64, err error) {
 	file, err := os.Create(path)
 	if err != nil {
 		return 0, err
@@ -51,7 +67,7 @@ func (p *Pipeline) exportArrow(ctx context.Context, path string, asOf time.Time,
 	if err != nil {
 		return 0, err
 	}
-	err = p.Vectors(ctx, asOf, f, func(rec arrow.RecordBatch) error {
+	err = from(ctx, func(rec arrow.RecordBatch) error {
 		rows += rec.NumRows()
 		return w.Write(rec)
 	})
@@ -59,14 +75,14 @@ func (p *Pipeline) exportArrow(ctx context.Context, path string, asOf time.Time,
 }
 
 // exportParquet hands the batches, as they come, to a DuckDB that writes them.
-func (p *Pipeline) exportParquet(ctx context.Context, path string, asOf time.Time, f Filter) (rows int64, err error) {
+func (p *Pipeline) exportParquet(ctx context.Context, path string, from batches) (rows int64, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream := &stream{batches: make(chan arrow.RecordBatch), failed: make(chan error, 1)}
 	stream.refs.Store(1)
 	go func() {
 		defer close(stream.batches)
-		err := p.Vectors(ctx, asOf, f, func(rec arrow.RecordBatch) error {
+		err := from(ctx, func(rec arrow.RecordBatch) error {
 			rec.Retain()
 			select {
 			case stream.batches <- rec:

@@ -40,7 +40,7 @@ func manifest() *Manifest {
 	}
 }
 
-func blob(t *testing.T, m *Model) []byte {
+func blob(t testing.TB, m *Model) []byte {
 	t.Helper()
 	b, err := m.MarshalBinary()
 	if err != nil {
@@ -217,6 +217,23 @@ func FuzzPart(f *testing.F) {
 		var hazard hazardPart
 		if err := decodePart(b, &hazard); err != nil && !errors.Is(err, ErrPart) {
 			t.Errorf("%v is no ErrPart", err)
+		}
+	})
+}
+
+// FuzzBlob reads what a learning keeps of a model, as it was and damaged.
+func FuzzBlob(f *testing.F) {
+	b := blob(f, Prior())
+	f.Add(b)
+	f.Add(b[:len(b)/2])
+	for _, at := range []int{0, 40, len(b) / 2, len(b) - 30} {
+		c := bytes.Clone(b)
+		c[at] ^= 0xff
+		f.Add(c)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if m, err := Unmarshal(b); (m == nil) == (err == nil) {
+			t.Errorf("%v and %v", m, err)
 		}
 	})
 }

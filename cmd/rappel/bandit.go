@@ -25,9 +25,10 @@ import (
 // newBanditCommand returns `rappel bandit`: the learners on files of one's own.
 func newBanditCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "bandit",
-		Short: "Try the bandit learners on a file",
-		Args:  cobra.NoArgs,
+		Use:     "bandit",
+		Short:   "Try the bandit learners on a file",
+		Example: "  rappel bandit replay --input mushroom.csv --label class --learner linucb,squarecb",
+		Args:    cobra.NoArgs,
 	}
 	c.AddCommand(newBanditReplayCommand())
 	return c

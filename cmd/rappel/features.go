@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,7 +15,7 @@ import (
 
 // featuresOptions are the flags of `rappel features`.
 type featuresOptions struct {
-	db, lake, out, asOf, creditor string
+	db, lake, out, asOf, creditor, points string
 }
 
 // newFeaturesCommand returns `rappel features`: behaviour vectors to a file.
@@ -26,9 +27,14 @@ func newFeaturesCommand() *cobra.Command {
 		Long: `Write the behaviour vector of every debtor as of a moment, one row a debtor, to a
 Parquet (.parquet) or Arrow IPC (.arrow) file. Nothing later than the moment
 plays any part. docs/features.md says what each column means; the file repeats
-the hash of the schema, which a model trained on it asks for.`,
+the hash of the schema, which a model trained on it asks for.
+
+With --points, the vector of each debtor as of its own moment: what a model is
+trained on, such as one row a contact as of when it was sent. The file is CSV with
+the columns creditor_id, debtor_id and as_of (RFC 3339); others are passed over.`,
 		Example: `  rappel features --db rappel.duckdb --out vectors.parquet
-  rappel features --lake lake/ --as-of 2026-03-01T06:00:00+01:00 --out vectors.arrow`,
+  rappel features --lake lake/ --as-of 2026-03-01T06:00:00+01:00 --out vectors.arrow
+  rappel features --db rappel.duckdb --points contacts.csv --out training.parquet`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runFeatures(cmd, &o) },
 	}
@@ -38,6 +44,7 @@ the hash of the schema, which a model trained on it asks for.`,
 	f.StringVar(&o.out, "out", "", "`file` to write, .parquet or .arrow")
 	f.StringVar(&o.asOf, "as-of", "", "`moment` (RFC 3339); now, if empty")
 	f.StringVar(&o.creditor, "creditor", "", "only the debtors of this creditor `id`")
+	f.StringVar(&o.points, "points", "", "CSV `file` of debtors and moments, instead of everyone at one")
 	return c
 }
 
@@ -47,6 +54,9 @@ func runFeatures(cmd *cobra.Command, o *featuresOptions) (err error) {
 	}
 	if o.out == "" {
 		return usage(errors.New("--out is needed"))
+	}
+	if o.points != "" && (o.asOf != "" || o.creditor != "") {
+		return usage(errors.New("--points says whose vectors and as of when: leave out --as-of and --creditor"))
 	}
 	asOf, err := momentFlag("as-of", o.asOf)
 	if err != nil {
@@ -58,11 +68,33 @@ func runFeatures(cmd *cobra.Command, o *featuresOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeSource()) }()
+	if o.points != "" {
+		return exportPoints(cmd, features.New(src), o)
+	}
 	n, err := features.New(src).Export(ctx, o.out, asOf, features.Filter{Creditor: o.creditor})
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d vectors %s as of %s\n", o.out, n, features.SchemaHash(), asOf.Format(time.RFC3339))
+	return nil
+}
+
+// exportPoints writes the vectors of the points in a file.
+func exportPoints(cmd *cobra.Command, p *features.Pipeline, o *featuresOptions) error {
+	file, err := os.Open(o.points)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	points, err := features.ReadPoints(file)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.points, err)
+	}
+	n, err := p.ExportAt(cmd.Context(), o.out, points)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d vectors %s of %d points\n", o.out, n, features.SchemaHash(), len(points))
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -84,6 +85,12 @@ func runSimulate(cmd *cobra.Command, o *simulateOptions) error {
 	}
 	if o.seeds < 1 {
 		return usage(errors.New("--seeds must be at least 1"))
+	}
+	for _, name := range o.policies {
+		blind, oracle := strings.CutPrefix(name, "oracle-")
+		if name != "rappel" && !slices.Contains(world.PolicyNames, name) && (!oracle || !slices.Contains(world.Blindnesses, blind)) {
+			return usage(fmt.Errorf("--policy: %q is none of rappel, %s and oracle-%s", name, strings.Join(world.PolicyNames, ", "), strings.Join(world.Blindnesses, ", oracle-")))
+		}
 	}
 	start, err := ledger.ParseDay(o.start)
 	if err != nil {

@@ -43,9 +43,10 @@ func (o *survivalOptions) competing() bool { return o.model == "aj" || o.model =
 // newSurvivalCommand returns `rappel survival`.
 func newSurvivalCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "survival",
-		Short: "Times to an event: curves and regressions on any file",
-		Args:  cobra.NoArgs,
+		Use:     "survival",
+		Short:   "Times to an event: curves and regressions on any file",
+		Example: "  rappel survival fit --input invoices.csv --duration days --event paid --model km",
+		Args:    cobra.NoArgs,
 	}
 	c.AddCommand(newSurvivalFitCommand())
 	return c

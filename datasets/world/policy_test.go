@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -297,6 +298,31 @@ func TestRemote(t *testing.T) {
 		}
 	}
 }
+
+// FuzzRemote plays against a server that answers anything at all.
+func FuzzRemote(f *testing.F) {
+	f.Add([]byte(`{"accepted": 9, "duplicates": 0, "rejected": []}`))
+	f.Add([]byte(`{"decision_id": "d", "debtor_id": "D00001", "action": "contact", "channel": "sms", "tone": "friendly", "send_at": "2025-01-06T10:00:00Z", "rejected": [7]}`))
+	f.Add([]byte("null\n{}\n[]"))
+	var body atomic.Value
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(body.Load().([]byte))
+	}))
+	defer server.Close()
+	w := New(Default(), 3, 1, monday)
+	at := Morning{Now: monday.UTC(), Date: monday, Book: NewBook()}
+	f.Fuzz(func(t *testing.T, answer []byte) {
+		body.Store(answer)
+		r := NewRemote(w.Spec(), server.URL, "k")
+		for _, err := range []error{r.Observe(t.Context(), at, []Event{{}}), second(r.Act(t.Context(), at))} {
+			if err != nil && !errors.Is(err, ErrServer) {
+				t.Errorf("%v is no fault of the server", err)
+			}
+		}
+	})
+}
+
+func second[T any](_ T, err error) error { return err }
 
 // TestRemoteRefused: what the server says is wrong comes back as an error.
 func TestRemoteRefused(t *testing.T) {

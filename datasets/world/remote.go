@@ -135,7 +135,10 @@ func (r *Remote) Act(ctx context.Context, m Morning) ([]Action, error) {
 			Debtor: answer.Debtor, Decision: answer.Decision, Channel: c, Tone: tone, Offer: answer.Offer, SendAt: answer.SendAt.UTC(),
 		})
 	}
-	return out, lines.Err()
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%w: recommendations: %w", ErrServer, err)
+	}
+	return out, nil
 }
 
 // open makes the creditor with the values of the world file.

@@ -2,42 +2,32 @@
 -- been sent that day or in the seven days before, and those of them on which an
 -- invoice was paid: what a debtor does unasked.
 -- in:  moment, bill, sent
--- out: per pid with anything overdue so far: natural_days, natural_payments
--- A debtor's turns are numbers day * 8 + what: 0 and 1 something begins and ends
--- to be overdue, 2 and 3 the shadow of a contact begins and ends, 4 an invoice is
--- paid, 5 nothing, at the
--- beginning and today. They are put in order and folded from left to right: d day, o
--- overdue, s in shadow, n natural days, p natural payments, l day of the last.
--- Leak guard: turns before today, which what comes later does not move; a bill
--- counts from known_by, an end only where it lies before today.
+-- out: per pid with anything overdue at some time: natural_days, natural_payments
+-- Which days are such depends on what came before them only, so they are found once
+-- for all points of a debtor; each counts those before its today. Days of overdue or
+-- in the shadow of a contact, less days in a shadow: see the macro covered. A bill
+-- is overdue from begins until the day before over; a contact casts its shadow over
+-- eight days.
+-- Leak guard: days before today, which what comes later does not move; a bill
+-- counts from known_by.
 WITH late AS (
-    SELECT pid, did, today, list(begins * 8) FILTER (is_late) AS begins,
-           list(stop * 8 + 9) FILTER (is_late AND stop < today) AS ends,
-           list(paid * 8 + 4) FILTER (paid < today) AS payments
+    SELECT did, list_sort(list(begins) FILTER (over > begins)) AS begins, list_sort(list(over) FILTER (over > begins)) AS over,
+           list_distinct(list(paid) FILTER (paid IS NOT NULL)) AS paid
     FROM (
-        SELECT pid, did, today, stop, begins, paid, begins < today AND (stop IS NULL OR stop >= begins) AS is_late
-        FROM moment JOIN (
-            SELECT did, greatest(due_day + 1, known_by) AS begins, least(settled_day, utc_day(cancelled)) AS stop,
-                   CASE WHEN settled_day IS NOT NULL THEN greatest(settled_day, known_by) END AS paid
-            FROM bill) USING (did))
-    WHERE is_late OR paid < today
-    GROUP BY pid, did, today
+        SELECT did, greatest(due_day + 1, known_by) AS begins, coalesce(least(settled_day, utc_day(cancelled)) + 1, 2147483647) AS over,
+               CASE WHEN settled_day IS NOT NULL THEN greatest(settled_day, known_by) END AS paid
+        FROM bill)
+    GROUP BY did HAVING max(over - begins) > 0
 ), shadow AS (
-    SELECT pid, list(sent_day * 8 + 2) AS sends
-    FROM sent JOIN late USING (did) WHERE sent_day < today AND begins IS NOT NULL GROUP BY pid
-), turn AS (
-    SELECT pid, today, list_sort([5] || begins || coalesce(ends, []) || coalesce(payments, []) || coalesce(sends, [])
-               || coalesce(list_transform(sends, lambda x: x + 65), []) || [today * 8 + 5]) AS turns
-    FROM late LEFT JOIN shadow USING (pid) WHERE begins IS NOT NULL
+    SELECT did, list_sort(list(sent_day)) AS sent, list_sort(list(sent_day + 8)) AS lit
+    FROM sent SEMI JOIN late USING (did) GROUP BY did
+), spell AS (
+    SELECT did, sent, lit, list_sort(begins || coalesce(sent, [])) AS begins, list_sort(over || coalesce(lit, [])) AS over,
+           list_filter(coalesce(paid, []), lambda d:
+               len(list_filter(begins, lambda x: x <= d)) > len(list_filter(over, lambda x: x <= d))
+               AND len(list_filter(coalesce(sent, []), lambda x: x BETWEEN d - 7 AND d)) = 0) AS paid
+    FROM late LEFT JOIN shadow USING (did)
 )
-SELECT pid, fold.n AS natural_days, fold.p AS natural_payments
-FROM (
-    SELECT pid, list_reduce(
-        list_transform(list_filter(turns, lambda x: x <= today * 8 + 5),
-            lambda x: {d: x // 8, o: CASE x % 8 WHEN 0 THEN 1 WHEN 1 THEN -1 ELSE 0 END,
-                       s: CASE x % 8 WHEN 2 THEN 1 WHEN 3 THEN -1 ELSE 0 END, n: 0, p: (x % 8 = 4)::INTEGER, l: -1000000}),
-        lambda a, x: {d: x.d, o: a.o + x.o, s: a.s + x.s,
-                      n: a.n + CASE WHEN a.o > 0 AND a.s = 0 THEN x.d - a.d ELSE 0 END,
-                      p: a.p + CASE WHEN x.p = 1 AND a.o > 0 AND a.s = 0 AND a.l < x.d THEN 1 ELSE 0 END,
-                      l: CASE WHEN x.p = 1 AND a.o > 0 AND a.s = 0 THEN x.d ELSE a.l END}) AS fold
-    FROM turn)
+SELECT pid, covered(begins, over, today) - coalesce(covered(sent, lit, today), 0) AS natural_days,
+       len(list_filter(paid, lambda d: d < today)) AS natural_payments
+FROM moment JOIN spell USING (did)
