@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -29,30 +30,9 @@ func FuzzConfig(f *testing.F) {
 		}
 		serve.RunE = func(*cobra.Command, []string) error { return nil }
 		root.SetArgs([]string{"serve", "--config", path})
-		if err := root.Execute(); err != nil && usage(err) == nil {
-			t.Error(err)
-		}
-	})
-}
-
-// FuzzColumns reads any file at all as the CSV or Parquet of an analyst: in a
-// value for each row of each column, or an error.
-func FuzzColumns(f *testing.F) {
-	f.Add([]byte("x,y\n1,a\n,NA\n"))
-	f.Add([]byte("x;y\n\"1\n2\";2026-01-01\n"))
-	f.Add([]byte("PAR1\x00\x00\x00\x00\xff\xff\xff\x7fPAR1"))
-	f.Add([]byte{0x1f, 0x8b, 8, 0})
-	path := filepath.Join(f.TempDir(), "table")
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		columns, err := readColumns(t.Context(), path, []wanted{{"x", asNumber}, {"y", asText}})
-		if err != nil {
-			return
-		}
-		if len(columns) != 2 || len(columns[0].number) != len(columns[1].text) {
-			t.Errorf("read %d columns", len(columns))
+		err = root.Execute()
+		if wrong := (*usageError)(nil); err != nil && !errors.As(err, &wrong) {
+			t.Errorf("%v is no wrong usage", err)
 		}
 	})
 }

@@ -5,13 +5,10 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"rappel/datasets/ledger"
-	"rappel/datasets/store"
 )
 
 // drain reads a text through a mapping, or as the table "payments", without a
@@ -29,12 +26,6 @@ func drain(t *testing.T, text []byte, ext string, m *Mapping) {
 	if err != nil {
 		return
 	}
-	drainFrom(t, src, m)
-}
-
-// drainFrom is drain once the file is open.
-func drainFrom(t *testing.T, src source, m *Mapping) {
-	t.Helper()
 	var feeds []*plan
 	if m == nil {
 		m = &Mapping{}
@@ -86,44 +77,4 @@ func FuzzNDJSON(f *testing.F) {
 	f.Add([]byte(`{"creditor_id":"acme","payment_id":"p1","invoice_id":"i1","debtor_id":"D1","paid_at":"2026-03-03","amount":12.50}`))
 	f.Add([]byte(`[{"payment_id":"p1","invoice_id":"i1","debtor_id":"D1","paid_at":"2026-03-03T00:00:00Z","amount":"1"},null,7]`))
 	f.Fuzz(func(t *testing.T, text []byte) { drain(t, text, ".ndjson", nil) })
-}
-
-// FuzzParquet is FuzzCSV for files of DuckDB's, whole, cut and damaged.
-func FuzzParquet(f *testing.F) {
-	db, err := store.Open(f.Context(), "", store.Options{Now: func() time.Time { return time.Unix(0, 0) }, Threads: 1})
-	if err != nil {
-		f.Fatal(err)
-	}
-	defer db.Close()
-	path := filepath.Join(f.TempDir(), "payments.parquet")
-	for _, codec := range []string{"uncompressed", "zstd"} {
-		if _, err := db.DB().ExecContext(f.Context(), `COPY (SELECT 'p' || i AS payment_id, 'i' || i AS invoice_id, 'D' AS debtor_id,
-			TIMESTAMPTZ '2026-03-03' AS paid_at, i::DECIMAL(18,2) AS amount FROM range(30) t(i)) TO '`+path+`' (FORMAT parquet, COMPRESSION `+codec+`)`); err != nil {
-			f.Fatal(err)
-		}
-		whole, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(whole)
-		f.Add(whole[len(whole)/2:])
-		for _, at := range []int{0, 20, len(whole) / 2, len(whole) - 30, len(whole) - 6} {
-			c := bytes.Clone(whole)
-			c[at] ^= 0xff
-			f.Add(c)
-		}
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		src, err := opener{arrow: db.Arrow}.open(t.Context(), path)
-		if err != nil {
-			return
-		}
-		drainFrom(t, src, nil)
-		if err := src.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 }
