@@ -70,6 +70,10 @@ fmt: $(LINT) ## format the code
 bench: need-build ## benchmarks, each beside what it compares to
 	go test -run '^$$' -bench . -benchtime 2s ./features ./engine ./models/bandit ./models/timing ./models/ope ./datasets/store ./api/console
 
+.PHONY: bench-pages
+bench-pages: need-build ## the pages of the console with 100,000 debtors in the warehouse: the first answer after a restart, and the later ones
+	go test -run '^$$' -bench Pages -benchtime 20x ./api/console
+
 .PHONY: bench-survival
 bench-survival: need-build ## survival estimators beside R (needs R with survival, glmnet, jsonlite)
 	bash bench/survival/run.sh

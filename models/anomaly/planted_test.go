@@ -342,7 +342,7 @@ func TestClaimHolds(t *testing.T) {
 // book in which others change on their own.
 func TestShock(t *testing.T) {
 	for seed := range uint64(1) {
-		p := plan{debtors: 2000, days: 290, gap: 7, noise: 0.5, shift: 2, planted: 0.1, from: 200, to: 280, groups: sectors * regions, shocked: 0.3, shock: 4}
+		p := plan{debtors: 1600, days: 240, gap: 7, noise: 0.5, shift: 2, planted: 0.1, from: 170, to: 230, groups: sectors * regions, shocked: 0.3, shock: 4}
 		o := play(t, p, seed, DefaultConfig())
 		if len(o.rollUps) != 1 || o.rollUps[0].Group != sectors+regions {
 			t.Fatalf("seed %d: roll-ups %+v, want one of cell 0", seed, o.rollUps)
