@@ -15,7 +15,8 @@ func TestReasonsInTheReadersLanguage(t *testing.T) {
 		Reasons: []Reason{
 			reason(french, "ANSWERS_PHONE", 3, 4, 5), reason(french, "TONE_FORMAL", 2), reason(french, "OPENS_MORNING", 1, 9, 11),
 			reason(french, "COST", -1, 1.6), reason(french, "PAYS_ALONE", 1, 63.2), reason(french, "LATER", 1),
-			{Code: "RESTRAINT", Contribution: 1, Text: "words of an older version"}, {Code: "OWN_WORDS", Text: "a person's words"},
+			{Code: "RESTRAINT", Contribution: 1, Text: "words of an older version"},
+			{Code: "OWN_WORDS", Text: "a person's words"},
 		},
 		Constraints: []Constraint{constraint(french, "CAPACITY_LETTER"), constraint(french, "QUIET_HOURS")},
 	}
