@@ -28,7 +28,8 @@ func main() {
 	only := flag.String("only", "", "run only this task")
 	write := flag.String("write", "", "instead write -data to this Arrow IPC or (.parquet) Parquet file, -copies times over")
 	copies := flag.Int("copies", 1, "copies of the rows that -write writes, or passes over them that -person-periods makes one")
-	stream := flag.String("stream", "", "instead fit Cox in passes over this Arrow IPC or Parquet file")
+	stream := flag.String("stream", "", "instead measure rappel survival fit --stream on this Arrow IPC or Parquet file")
+	rappel := flag.String("rappel", "./build/rappel", "the program that -stream measures")
 	periods := flag.Bool("person-periods", false, "instead fit a cloglog hazard in passes over -data, -copies times over")
 	warm := flag.Bool("warm", false, "instead fit that hazard on 99 of 100 rows, and on all of them from there")
 	flag.Parse()
@@ -37,7 +38,7 @@ func main() {
 	case *write != "":
 		err = writeRecords(*write, *file, *copies)
 	case *stream != "":
-		err = runStream(os.Stdout, *stream)
+		err = runStream(os.Stdout, *rappel, *stream)
 	case *warm:
 		err = runWarm(os.Stdout, *file, *copies)
 	case *periods:

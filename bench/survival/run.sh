@@ -26,6 +26,7 @@ fi
 data=$work/synth-$rows.bin
 [ -f "$data" ] || $python bench/survival/data.py "$reference/gen_synth.py" "$reference/reference_synth.json" "$rows" "$data"
 go build -o "$work/bench" ./bench/survival
+go build -tags=duckdb_arrow -o "$work/rappel" ./cmd/rappel
 
 uptime
 "$work/bench" -data "$data" -runs "$runs" >"$work/go.json"
@@ -33,11 +34,11 @@ Rscript bench/survival/bench.R "$data" "$runs" >"$work/r.json"
 python3 bench/survival/compare.py "$work/go.json" "$work/r.json" "$reference/reference_synth.json" "$rows"
 
 echo
-echo "streamed from Arrow IPC and Parquet (memory in MB above the process's start):"
+echo "rappel survival fit --stream on Arrow IPC and Parquet (peak memory in MB above a rappel that prints its help):"
 for copies in 1 $(seq "${LARGE:-10}" "${LARGE:-10}" | grep -vx 1); do
 	for kind in arrow parquet; do
 		"$work/bench" -data "$data" -write "$work/streamed.$kind" -copies "$copies"
-		"$work/bench" -stream "$work/streamed.$kind" | cut -c1-160
+		"$work/bench" -rappel "$work/rappel" -stream "$work/streamed.$kind" | cut -c1-160
 		rm -f "$work/streamed.$kind"
 	done
 done

@@ -1,23 +1,21 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
-	"runtime/debug"
+	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
 
 	"rappel/models/survival"
@@ -86,69 +84,6 @@ func writeRecords(to, from string, copies int) (err error) {
 	return finish()
 }
 
-// recordFile serves the rows of an Arrow IPC stream or a Parquet file.
-type recordFile struct {
-	path string
-	x    []float64
-}
-
-// records opens the file's record batches.
-func (a *recordFile) records(f *os.File) (array.RecordReader, error) {
-	if !strings.HasSuffix(a.path, ".parquet") {
-		return ipc.NewReader(f)
-	}
-	props := parquet.NewReaderProperties(memory.DefaultAllocator)
-	props.BufferedStreamEnabled = true
-	pf, err := file.NewParquetReader(f, file.WithReadProps(props))
-	if err != nil {
-		return nil, err
-	}
-	r, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: batchRows}, memory.DefaultAllocator)
-	if err != nil {
-		return nil, err
-	}
-	return r.GetRecordReader(context.Background(), nil, nil)
-}
-
-// Pass implements [survival.CoxSource].
-func (a *recordFile) Pass(yield func(survival.CoxBatch) error) error {
-	f, err := os.Open(a.path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	r, err := a.records(f)
-	if err != nil {
-		return err
-	}
-	defer r.Release()
-	for r.Next() {
-		rec := r.RecordBatch()
-		n := int(rec.NumRows())
-		if len(a.x) < n*columns {
-			a.x = make([]float64, n*columns)
-		}
-		x := a.x[:n*columns]
-		for j := range columns {
-			for i, v := range rec.Column(j + 2).(*array.Float64).Float64Values() {
-				x[i*columns+j] = v
-			}
-		}
-		b := survival.CoxBatch{
-			X: x, Rows: n,
-			Time:  rec.Column(0).(*array.Float64).Float64Values(),
-			Event: rec.Column(1).(*array.Uint8).Uint8Values(),
-		}
-		if err := yield(b); err != nil {
-			return err
-		}
-	}
-	if err := r.Err(); err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	return nil
-}
-
 // memoryMB returns a line of /proc/self/status in megabytes.
 func memoryMB(key string) (float64, error) {
 	b, err := os.ReadFile("/proc/self/status")
@@ -183,22 +118,45 @@ func measured(out io.Writer, task string, work func() (result, error)) error {
 	return json.NewEncoder(out).Encode(r)
 }
 
-func runStream(out io.Writer, path string) error {
-	debug.SetGCPercent(25) // a reader of Parquet leaves much behind
-	return measured(out, "cox_streamed", func() (result, error) {
-		names := make([]string, columns)
-		for j := range names {
-			names[j] = fmt.Sprintf("x%d", j+1)
-		}
-		fit, err := survival.FitCoxStream(&recordFile{path: path}, columns, names, survival.CoxOptions{})
-		if err != nil {
-			return result{}, err
-		}
-		return result{
-			Answer: map[string]float64{"rows": float64(fit.Rows), "loglik_null": fit.LogLikNull, "loglik": fit.LogLik, "iterations": float64(fit.Iterations)},
-			Coef:   fit.Coef, SE: fit.SE(),
-		}, nil
-	})
+// runStream runs `rappel survival fit --stream` on the file and prints its time
+// and its peak memory above that of a rappel which only prints its help.
+func runStream(out io.Writer, rappel, path string) error {
+	run := func(args ...string) ([]byte, *os.ProcessState, error) {
+		c := exec.Command(rappel, args...) //nolint:gosec // the program and the file are the caller's
+		c.Stderr = os.Stderr
+		answer, err := c.Output()
+		return answer, c.ProcessState, err
+	}
+	peak := func(p *os.ProcessState) float64 { return float64(p.SysUsage().(*syscall.Rusage).Maxrss) / 1024 }
+	_, idle, err := run("survival", "fit", "--help")
+	if err != nil {
+		return err
+	}
+	args := []string{"survival", "fit", "--stream", "--json", "--input", path, "--duration", "time", "--event", "status", "--predict", "60", "--covariates", "x1"}
+	for j := 2; j <= columns; j++ {
+		args[len(args)-1] += fmt.Sprintf(",x%d", j)
+	}
+	start := now()
+	answer, state, err := run(args...)
+	if err != nil {
+		return err
+	}
+	r := result{Task: "cox_streamed", Seconds: now().Sub(start).Seconds(), CPU: (state.UserTime() + state.SystemTime()).Seconds(), MB: peak(state) - peak(idle)}
+	var fit struct {
+		N          float64
+		Iterations float64
+		Null       float64 `json:"loglik_null"`
+		LogLik     float64
+		Coef       []struct{ Coef, SE float64 }
+	}
+	if err := json.Unmarshal(answer, &fit); err != nil {
+		return err
+	}
+	r.Answer = map[string]float64{"rows": fit.N, "loglik_null": fit.Null, "loglik": fit.LogLik, "iterations": fit.Iterations}
+	for _, c := range fit.Coef {
+		r.Coef, r.SE = append(r.Coef, c.Coef), append(r.SE, c.SE)
+	}
+	return json.NewEncoder(out).Encode(r)
 }
 
 // personPeriods serves the first rows of d as person-periods, over and over:

@@ -25,7 +25,7 @@ type survivalOptions struct {
 	model, ties, cause, confType, at                        string
 	predict                                                 []float64
 	l1, l2, level, period, band                             float64
-	robust, json                                            bool
+	robust, json, stream                                    bool
 	onSeparation, plot                                      string
 }
 
@@ -56,7 +56,7 @@ func newSurvivalFitCommand() *cobra.Command {
 	var o survivalOptions
 	c := &cobra.Command{
 		Use:   "fit",
-		Short: "One survival fit on a CSV or Parquet file",
+		Short: "One survival fit on a CSV, Parquet or Arrow file",
 		Long: `One survival fit on a CSV or Parquet file.
 
 Models: cox; weibull, exponential, lognormal and loglogistic (accelerated
@@ -76,17 +76,25 @@ zero, or of --at.
 
 A column that separates events from the rest has no finite coefficient: it is
 named in the warnings, and with --on-separation ridge or firth fitted again with
-a ridge of one per unit of variance, or with Firth's penalty.`,
+a ridge of one per unit of variance, or with Firth's penalty.
+
+--stream fits a Cox model by Efron's or Breslow's method to a Parquet or Arrow
+IPC file of any length: it is read once for what it holds and then in passes, of
+which each Newton step takes two, and nothing is kept but sums per distinct event
+time. What needs all rows at once is not reported (concordance, test of
+proportionality) or refused by name. Times are taken as they are; without it those
+that differ by rounding are made one.`,
 		Example: `  rappel survival fit --input invoices.csv --duration days --event paid --covariates amount,sector --json
   rappel survival fit --input visits.parquet --entry start --duration stop --event died --covariates age,arm --cluster id
-  rappel survival fit --input invoices.csv --duration days --event outcome --model aj --cause 2 --predict 30,60,90`,
+  rappel survival fit --input invoices.csv --duration days --event outcome --model aj --cause 2 --predict 30,60,90
+  rappel survival fit --input history.parquet --duration days --event paid --covariates amount,age --stream --json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.run(cmd.Context(), cmd.OutOrStdout())
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.input, "input", "", "CSV or Parquet file")
+	f.StringVar(&o.input, "input", "", "CSV or Parquet file; with --stream Parquet or Arrow IPC")
 	f.StringVar(&o.duration, "duration", "", "column of the time of event or censoring")
 	f.StringVar(&o.event, "event", "", "column of the event: 0 censored, 1 event, or codes of competing events")
 	f.StringVar(&o.entry, "entry", "", "column of the time from which a row is at risk")
@@ -109,6 +117,7 @@ a ridge of one per unit of variance, or with Firth's penalty.`,
 	f.Float64Var(&o.period, "period", 1, "length of a period (cloglog, logit)")
 	f.Float64Var(&o.band, "band", 0, "periods that share a baseline hazard (cloglog, logit); 0 is one for every period with an event, at most 200")
 	f.BoolVar(&o.robust, "robust", false, "use the robust error for z and p without --cluster")
+	f.BoolVar(&o.stream, "stream", false, "read the file in passes, in memory that does not grow with its rows (cox; Parquet or Arrow IPC)")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	f.StringVar(&o.plot, "plot", "", "also draw the curves to this .png or .svg file")
 	return c
@@ -253,6 +262,8 @@ func (o *survivalOptions) validate() error {
 		return fmt.Errorf("--robust is for cox and finegray, not for %s", o.model)
 	case o.offset != "" && isOne(o.model, "km", "aj"):
 		return fmt.Errorf("--offset is for regressions, not for %s", o.model)
+	case o.stream:
+		return o.validateStream()
 	case parametric && (o.entry != "" || len(o.strata) > 0):
 		return fmt.Errorf("--entry and --strata are not for %s", o.model)
 	}
@@ -292,6 +303,9 @@ func (o *survivalOptions) curveOptions() (survival.CurveOptions, error) {
 func (o *survivalOptions) fit(ctx context.Context) (*survivalAnswer, error) {
 	if err := usage(o.validate()); err != nil {
 		return nil, err
+	}
+	if o.stream {
+		return o.fitStream(ctx)
 	}
 	in, err := o.load(ctx)
 	if err != nil {
@@ -396,12 +410,9 @@ func (o *survivalOptions) fitCox(a *survivalAnswer, in *survivalInput) error {
 	if err != nil {
 		return err
 	}
-	a.Ties, a.N = o.ties, fit.Rows
-	a.Tests = map[string]testLine{}
+	a.Ties = o.ties
+	a.coxTests(fit)
 	if p > 0 && fit.Cov != nil {
-		for name, t := range map[string]survival.Test{"score": fit.Score, "wald": fit.Wald, "lr": fit.LR} {
-			a.Tests[name] = testLine{number(t.Stat), t.DF, number(t.P)}
-		}
 		if z, err := fit.Proportional(survival.KMTime); err == nil {
 			for j, t := range z.Column {
 				a.ZPH = append(a.ZPH, zphLine{d.Names[j], testLine{number(t.Stat), t.DF, number(t.P)}})
@@ -412,10 +423,21 @@ func (o *survivalOptions) fitCox(a *survivalAnswer, in *survivalInput) error {
 	return o.reportCox(a, in, fit)
 }
 
+// coxTests adds the tests of all coefficients being zero.
+func (a *survivalAnswer) coxTests(fit *survival.Cox) {
+	a.Tests = map[string]testLine{}
+	if len(fit.Coef) == 0 || fit.Cov == nil {
+		return
+	}
+	for name, t := range map[string]survival.Test{"score": fit.Score, "wald": fit.Wald, "lr": fit.LR} {
+		a.Tests[name] = testLine{number(t.Stat), t.DF, number(t.P)}
+	}
+}
+
 // reportCox fills in what a Cox fit says.
 func (o *survivalOptions) reportCox(a *survivalAnswer, in *survivalInput, fit *survival.Cox) error {
 	d, p := in.data, len(in.data.Columns)
-	a.Events, a.Converged, a.Iterations = fit.Events, fit.Converged, fit.Iterations
+	a.N, a.Events, a.Converged, a.Iterations = fit.Rows, fit.Events, fit.Converged, fit.Iterations
 	a.LogLikNull, a.LogLik = maybe(fit.LogLikNull), maybe(fit.LogLik)
 	a.Warnings = append(a.Warnings, fit.Warnings...)
 	if p > 0 {
@@ -436,33 +458,34 @@ func (o *survivalOptions) reportCox(a *survivalAnswer, in *survivalInput, fit *s
 	if err != nil {
 		return err
 	}
-	km, err := survival.KaplanMeier(d, opt)
+	baselines := fit.Baselines()
+	strata, at := make([]int, len(baselines)), make([][]float64, len(baselines))
+	for s, b := range baselines {
+		strata[s], at[s] = b.Stratum, b.Time
+		if o.predict != nil {
+			at[s] = o.predict
+		}
+	}
+	risk, err := in.atRisk(strata, at)
 	if err != nil {
 		return err
 	}
-	risk := map[int]*survival.Curve{}
-	for _, c := range km {
-		risk[c.Stratum] = c
-	}
-	for _, b := range fit.Baselines() {
+	for s, b := range baselines {
 		for k, t := range b.Time {
 			a.Baseline = append(a.Baseline, baselineLine{in.stratum(b.Stratum), number(t), number(b.CumHaz[k]), number(math.Exp(-b.CumHaz[k]))})
 		}
-		times := o.predict
-		if times == nil {
-			times = b.Time
-		}
+		times := at[s]
 		curve, err := fit.Curve(x, b.Stratum, times)
 		if err != nil {
 			return err
 		}
 		lo, hi := curve.Interval(opt)
 		for k, t := range times {
-			s := curve.Survival[k]
+			now := curve.Survival[k]
 			a.Curves = append(a.Curves, curveLine{
-				Stratum: in.stratum(b.Stratum), Time: number(t), NRisk: number(risk[b.Stratum].AtRiskAt(t)),
-				Survival: number(s), SE: number(s * curve.SECumHaz[k]), Lo: number(lo[k]), Hi: number(hi[k]),
-				Incidence: number(1 - s), CumHaz: maybe(curve.CumHaz[k]),
+				Stratum: in.stratum(b.Stratum), Time: number(t), NRisk: number(risk[s][k]),
+				Survival: number(now), SE: number(now * curve.SECumHaz[k]), Lo: number(lo[k]), Hi: number(hi[k]),
+				Incidence: number(1 - now), CumHaz: maybe(curve.CumHaz[k]),
 			})
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,32 @@ type survivalInput struct {
 	data     *survival.Data
 	strata   []string // labels by number
 	rows     []int    // which rows of the file these are
-	causes   []uint8
 	warnings []string
+	// atRisk returns the weight at risk in strata, each at its own times: just
+	// before the first end of a row that is not before.
+	atRisk func(strata []int, times [][]float64) ([][]float64, error)
+}
+
+// riskOf is atRisk of data in memory.
+func riskOf(d *survival.Data) func([]int, [][]float64) ([][]float64, error) {
+	return func(strata []int, times [][]float64) ([][]float64, error) {
+		km, err := survival.KaplanMeier(d, survival.CurveOptions{})
+		if err != nil {
+			return nil, err
+		}
+		out := make([][]float64, len(strata))
+		for k, s := range strata {
+			for _, c := range km {
+				if c.Stratum != s {
+					continue
+				}
+				for _, t := range times[k] {
+					out[k] = append(out[k], c.AtRiskAt(t))
+				}
+			}
+		}
+		return out, nil
+	}
 }
 
 // inFile turns an error that names a row of the data into one that names the
@@ -30,23 +55,22 @@ func (in *survivalInput) inFile(err error) error {
 	return err
 }
 
+// columns returns the names of all columns in use, in order.
+func (o *survivalOptions) columns() []string {
+	names := slices.Concat([]string{o.duration, o.event, o.entry, o.weights, o.offset, o.cluster, o.upper}, o.covariates, o.strata)
+	slices.Sort(names)
+	return slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
+}
+
 // load reads the file and turns its columns into data: rows with an empty
 // value are left out, text becomes indicators, events become codes.
 func (o *survivalOptions) load(ctx context.Context) (*survivalInput, error) {
-	names := []string{o.duration, o.event}
-	for _, s := range [][]string{o.covariates, o.strata, {o.entry, o.weights, o.offset, o.cluster, o.upper}} {
-		for _, name := range s {
-			if name != "" {
-				names = append(names, name)
-			}
-		}
+	if isArrow, err := beginsAsArrow(o.input); err != nil || isArrow {
+		return nil, cmp.Or(err, usage(fmt.Errorf("%s is an Arrow IPC file: it is read with --stream", o.input)))
 	}
-	slices.Sort(names)
 	var wants []wanted
-	for _, name := range slices.Compact(names) {
-		if name != "" {
-			wants = append(wants, wanted{name: name})
-		}
+	for _, name := range o.columns() {
+		wants = append(wants, wanted{name: name})
 	}
 	list, err := readColumns(ctx, o.input, wants)
 	if err != nil {
@@ -57,6 +81,7 @@ func (o *survivalOptions) load(ctx context.Context) (*survivalInput, error) {
 		columns[c.name] = c
 	}
 	in := &survivalInput{data: &survival.Data{}}
+	in.atRisk = riskOf(in.data)
 	rows := in.complete(columns, o)
 	in.rows = rows
 	d := in.data
@@ -196,50 +221,62 @@ func (in *survivalInput) events(columns map[string]*column, rows []int, o *survi
 	}
 	var seen [256]bool
 	for k, i := range rows {
-		v := c.number[i]
-		if v != math.Trunc(v) || v < 0 || v > 255 {
-			return fmt.Errorf("column %s, row %d: event code %v is not a whole number from 0 to 255", o.event, i+1, v)
+		code, err := o.eventCode(c.number[i], i)
+		if err != nil {
+			return err
 		}
-		d.Event[k] = uint8(v)
-		seen[uint8(v)] = true
+		d.Event[k] = code
+		seen[code] = true
 	}
+	only, err := in.eventOf(seen, o)
+	if err != nil || only == 0 {
+		return err
+	}
+	for i, e := range d.Event {
+		d.Event[i] = 0
+		if e == only {
+			d.Event[i] = 1
+		}
+	}
+	return nil
+}
+
+// eventCode returns the number in the event column of a row as a code.
+func (o *survivalOptions) eventCode(v float64, row int) (uint8, error) {
+	if v != math.Trunc(v) || v < 0 || v > 255 {
+		return 0, fmt.Errorf("column %s, row %d: event code %v is not a whole number from 0 to 255", o.event, row+1, v)
+	}
+	return uint8(v), nil
+}
+
+// eventOf returns the code that is the event where others are censored, or 0
+// where codes stay as they are, from which codes there are.
+func (in *survivalInput) eventOf(seen [256]bool, o *survivalOptions) (uint8, error) {
+	var causes []uint8
 	for code := 1; code < 256; code++ {
 		if seen[code] {
-			in.causes = append(in.causes, uint8(code))
+			causes = append(causes, uint8(code))
 		}
 	}
 	if o.cause != "" {
 		code, err := strconv.ParseUint(o.cause, 10, 8)
 		if err != nil || code == 0 {
-			return fmt.Errorf("--cause %s is not an event code from 1 to 255", o.cause)
+			return 0, fmt.Errorf("--cause %s is not an event code from 1 to 255", o.cause)
 		}
-		in.single(uint8(code), o)
-		return nil
+		if o.competing() {
+			return 0, nil
+		}
+		return uint8(code), nil
 	}
 	switch {
-	case o.competing() || len(in.causes) == 0 || slices.Equal(in.causes, []uint8{1}):
-	case slices.Equal(in.causes, []uint8{1, 2}) && !seen[0]:
+	case o.competing() || len(causes) == 0 || slices.Equal(causes, []uint8{1}):
+		return 0, nil
+	case slices.Equal(causes, []uint8{1, 2}) && !seen[0]:
 		// Censored and event written as 1 and 2.
 		in.warnings = append(in.warnings, fmt.Sprintf("column %s has the codes 1 and 2: 2 is taken as the event", o.event))
-		in.single(2, o)
-	default:
-		return fmt.Errorf("column %s has the codes %v: name the event with --cause", o.event, in.causes)
+		return 2, nil
 	}
-	return nil
-}
-
-// single makes code the event 1. Other codes become censored, or cause 2 and
-// up where they compete.
-func (in *survivalInput) single(code uint8, o *survivalOptions) {
-	if o.competing() {
-		return
-	}
-	for i, e := range in.data.Event {
-		in.data.Event[i] = 0
-		if e == code {
-			in.data.Event[i] = 1
-		}
-	}
+	return 0, fmt.Errorf("column %s has the codes %v: name the event with --cause", o.event, causes)
 }
 
 // textEvents reads events from text: the value of --cause is the event.
@@ -252,6 +289,5 @@ func (in *survivalInput) textEvents(c *column, rows []int, o *survivalOptions) e
 			in.data.Event[k] = 1
 		}
 	}
-	in.causes = []uint8{1}
 	return nil
 }

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -135,27 +132,23 @@ func readColumns(ctx context.Context, path string, wants []wanted) (columns []*c
 
 // relation is how DuckDB reads a file, told from how it begins.
 func relation(path string) (string, error) {
-	f, err := os.Open(path)
+	begin, err := beginning(path, 4)
 	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	var head [4]byte
-	n, err := io.ReadFull(f, head[:])
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return "", err
 	}
 	literal := "'" + strings.ReplaceAll(path, "'", "''") + "'"
 	compression := "none"
-	switch begin := head[:n]; {
-	case n == 0:
+	switch begin {
+	case "":
 		return "", fmt.Errorf("%s is empty", path)
-	case string(begin) == "PAR1":
+	case "PAR1":
 		return "read_parquet(" + literal + ")", nil
-	case bytes.HasPrefix(begin, []byte{0x1f, 0x8b}):
-		compression = "gzip"
-	case bytes.Equal(begin, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case "\x28\xb5\x2f\xfd":
 		compression = "zstd"
+	default:
+		if strings.HasPrefix(begin, "\x1f\x8b") {
+			compression = "gzip"
+		}
 	}
 	return "read_csv(" + literal + ", sample_size = -1, nullstr = ['', 'NA'], compression = '" + compression + "')", nil
 }

@@ -369,12 +369,12 @@ func (l *pairLayout) deal(d *Data, order, rank []int32) *pairs {
 	return q
 }
 
-// Concordance compares the fitted linear predictors with what happened. Under
-// Fine-Gray rows with a competing event stay comparable for ever.
+// Concordance compares the fitted linear predictors with what happened; its
+// error is by cluster where the data has them. Under Fine-Gray rows with a competing event stay comparable for ever.
 func (c *Cox) Concordance() (*Concordance, error) {
 	m, d := c.model, c.model.d
-	if d.Rows() == 0 { // a streamed fit keeps no rows
-		return nil, ErrNoRows
+	if d.Rows() == 0 {
+		return nil, ErrNeedsRows
 	}
 	score := make([]float64, d.Rows())
 	for j, b := range c.Coef {
@@ -386,7 +386,7 @@ func (c *Cox) Concordance() (*Concordance, error) {
 		score[i] += o
 	}
 	one := *d
-	one.Event, one.Cluster = make([]uint8, len(d.Event)), nil
+	one.Event = make([]uint8, len(d.Event))
 	if m.sub != nil {
 		one.Time = slices.Clone(d.Time)
 	}

@@ -863,7 +863,7 @@ func (m *coxModel) fit(opt CoxOptions) (*Cox, error) {
 	if c.Cov != nil {
 		c.Wald = chiSquare(quadraticForm(f.info, c.Coef, p), p)
 	}
-	if (d.Cluster != nil || opt.Robust) && c.Cov != nil {
+	if (d.Cluster != nil || opt.Robust) && len(c.Cov) > 0 {
 		c.Robust = c.sandwich()
 	}
 	return c, nil

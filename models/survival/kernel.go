@@ -127,7 +127,7 @@ func newGram(p int) *gram {
 
 // gramTail returns how many rows at the end have no width values after their
 // beginning.
-func gramTail(p, width int) int { return (width + p - 1) / p }
+func gramTail(p, width int) int { return (width + p - 1) / max(p, 1) }
 
 // reset forgets all rows.
 func (g *gram) reset() { clear(g.c) }

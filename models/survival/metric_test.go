@@ -226,3 +226,50 @@ func TestRMSTDifference(t *testing.T) {
 		t.Errorf("se %v, p %v", se, p)
 	}
 }
+
+// R 4.2.2, survival 3.5-3: coxph(Surv(start, stop, event) ~ age + year + surgery +
+// transplant, heart, cluster = id)$concordance, the same of rx + number + size +
+// strata(enum) in bladder2, and of age + sex + ph.ecog in lung with weights
+// 1 + ph.ecog/2 and clusters inst.
+func TestConcordanceIsClusteredAsTheModel(t *testing.T) {
+	heart, bladder, lung := readTable(t, "heart.csv"), readTable(t, "bladder2.csv"), readTable(t, "lung.csv")
+	lung = lung.where(func(i int) bool { return lung.text["ph.ecog"][i] != "" && lung.text["inst"][i] != "" })
+	d := func(of *table, entry, time, event string, columns ...string) *Data {
+		out := &Data{Time: of.num(time), Event: toEvents(of.num(event))}
+		if entry != "" {
+			out.Entry = of.num(entry)
+		}
+		for _, c := range columns {
+			out.Columns = append(out.Columns, of.num(c))
+		}
+		return out
+	}
+	a := d(heart, "start", "stop", "event", "age", "year", "surgery", "transplant")
+	a.Cluster = toInts(heart.num("id"))
+	b := d(bladder, "start", "stop", "event", "rx", "number", "size")
+	b.Cluster, b.Stratum = toInts(bladder.num("id")), toInts(bladder.num("enum"))
+	c := d(lung, "", "time", "status", "age", "sex", "ph.ecog")
+	c.Cluster, c.Weight = toInts(lung.num("inst")), make([]float64, lung.n)
+	for i, v := range lung.num("ph.ecog") {
+		c.Weight[i] = 1 + v/2
+		c.Event[i]-- // of 1 and 2
+	}
+	for name, tc := range map[string]struct {
+		d     *Data
+		c, se float64
+	}{
+		"start-stop": {a, 0.635760123921221, 0.0331537392949609},
+		"strata":     {b, 0.616493843162670, 0.0324152406007731},
+		"weights":    {c, 0.636886117253807, 0.0285461629532533},
+	} {
+		fit, err := FitCox(tc.d, CoxOptions{})
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		got, err := fit.Concordance()
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		near(t, name, []float64{got.C, got.SE}, []float64{tc.c, tc.se}, 1e-9, 0)
+	}
+}

@@ -56,32 +56,38 @@ func (m *coxModel) scores(yield func(i int, w float64, score []float64)) {
 	for i := range m.order {
 		w, g, lo := m.weight(i), m.hi[i], m.lo[i]
 		risk := m.r[i] / w
-		h := m.cum[g] - m.cum[lo]
-		x := m.x[i*p : i*p+p]
-		from, to := cum[int(lo)*p:int(lo)*p+p], cum[int(g)*p:int(g)*p+p]
-		if !m.event[i] {
-			for j, v := range x {
-				score[j] = risk * (to[j] - from[j] - v*h)
-			}
-			if tail != nil {
-				m.sub.addScore(score, m, i, risk, tail)
-			}
-			yield(i, w, score)
-			continue
-		}
-		if g != last {
+		if m.event[i] && g != last {
 			m.eventMean(mean, int(g))
 			last = g
 		}
-		h -= m.h[g] - m.hd[g]
-		for j, v := range x {
-			c := to[j] - from[j]
-			if m.d1 != nil {
-				c += m.b[g]*m.s1[int(g)*p+j] + m.c[g]*m.d1[int(g)*p+j]
-			}
-			score[j] = v - mean[j] + risk*(c-v*h)
+		m.rowScore(score, m.x[i*p:i*p+p], cum, mean, int(lo), int(g), risk, m.event[i])
+		if tail != nil && !m.event[i] {
+			m.sub.addScore(score, m, i, risk, tail)
 		}
 		yield(i, w, score)
+	}
+}
+
+// rowScore stores the score residual of a row of covariates x and relative
+// risk risk, at risk at the positions lo+1…g; cum is from cumulativeMeans, and
+// mean what the events of g saw.
+func (m *coxModel) rowScore(score, x, cum, mean []float64, lo, g int, risk float64, event bool) {
+	p := m.p
+	h := m.cum[g] - m.cum[lo]
+	from, to := cum[lo*p:lo*p+p], cum[g*p:g*p+p]
+	if !event {
+		for j, v := range x {
+			score[j] = risk * (to[j] - from[j] - v*h)
+		}
+		return
+	}
+	h -= m.h[g] - m.hd[g]
+	for j, v := range x {
+		c := to[j] - from[j]
+		if m.d1 != nil {
+			c += m.b[g]*m.s1[g*p+j] + m.c[g]*m.d1[g*p+j]
+		}
+		score[j] = v - mean[j] + risk*(c-v*h)
 	}
 }
 
@@ -277,6 +283,9 @@ type Proportionality struct {
 // survival 3, with the full information instead of its average.
 func (c *Cox) Proportional(tr Transform) (*Proportionality, error) {
 	m, p := c.model, c.model.p
+	if m.d.Rows() == 0 {
+		return nil, ErrNeedsRows
+	}
 	if m.sub != nil {
 		return nil, errors.New("proportionality of subdistribution hazards is not tested")
 	}

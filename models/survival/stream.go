@@ -46,6 +46,10 @@ func (s CoxShards) Pass(yield func(CoxBatch) error) error {
 // it keeps sums for.
 var ErrTooManyTimes = errors.New("too many distinct event times for a streamed fit")
 
+// ErrNeedsRows says that a streamed fit, which keeps no rows, has been asked for
+// what takes all of them at once.
+var ErrNeedsRows = errors.New("not in a streamed fit: needs all rows at once")
+
 // streamCells bounds the sums that a streamed fit keeps, in numbers.
 const streamCells = 6 << 20
 
@@ -53,13 +57,19 @@ const streamCells = 6 << 20
 // a source of p columns: one pass to learn the event times and means, then two
 // a Newton step. It keeps sums per distinct event time and stratum and no
 // rows, so that memory does not grow with them; times are taken as they are,
-// without care for nearly equal ones. Options that need rows (Robust, Exact,
-// Firth, OnSeparation) are ignored or refused, and so are residuals of the result.
+// without care for nearly equal ones. Robust takes one pass more. What needs
+// all rows at once (exact ties, Firth's penalty, OnSeparation, residuals and
+// concordance of the result) is refused.
 //
-// Errors are those of [FitCox], and [ErrTooManyTimes].
+// Errors are those of [FitCox], [ErrTooManyTimes] and [ErrNeedsRows].
 func FitCoxStream(src CoxSource, p int, names []string, opt CoxOptions) (*Cox, error) {
-	if opt.Ties == Exact {
-		return nil, errors.New("exact ties need all rows at once")
+	switch {
+	case opt.Ties == Exact:
+		return nil, fmt.Errorf("exact ties: %w", ErrNeedsRows)
+	case opt.Firth || opt.OnSeparation == FirthOnSeparation:
+		return nil, fmt.Errorf("penalty of Firth: %w", ErrNeedsRows)
+	case opt.OnSeparation != ReportSeparation:
+		return nil, fmt.Errorf("another fit on separation: %w", ErrNeedsRows)
 	}
 	if opt.MaxIter == 0 {
 		opt.MaxIter = 50
@@ -100,15 +110,15 @@ func FitCoxStream(src CoxSource, p int, names []string, opt CoxOptions) (*Cox, e
 		}
 		s.value(f.beta)
 		s.derivatives(grad, info)
-		if s.err != nil {
-			return nil, s.err
-		}
 	}
 	c.Score, c.LR = chiSquare(score, p), chiSquare(2*(c.LogLik-c.LogLikNull), p)
 	if c.Cov != nil {
 		c.Wald = chiSquare(quadraticForm(f.info, c.Coef, p), p)
 	}
-	return c, nil
+	if opt.Robust && len(c.Cov) > 0 {
+		c.Robust = s.sandwich(c.Cov)
+	}
+	return c, s.err
 }
 
 // coxStream is a coxModel whose rows pass by.
@@ -142,18 +152,23 @@ func newCoxStream(src CoxSource, p int, names []string, ties Ties) (*coxStream, 
 	}
 	cells := map[int]map[float64]*cell{}
 	lo, hi := slices.Repeat([]float64{math.Inf(1)}, p), slices.Repeat([]float64{math.Inf(-1)}, p)
-	weight, count := 0.0, 0
+	weight, count, seen := 0.0, 0, 0
 	sum := make([]float64, p)
 	var offsets float64
 	err := src.Pass(func(b CoxBatch) error {
-		if err := s.check(b, sets.rows); err != nil {
+		if err := s.check(b, seen); err != nil {
 			return err
 		}
+		seen += b.Rows
 		for i := range b.Rows {
 			w, label := 1.0, 0
 			if b.Weight != nil {
 				w = b.Weight[i]
 			}
+			if w == 0 {
+				continue
+			}
+			sets.rows++
 			if b.Stratum != nil {
 				label = b.Stratum[i]
 			}
@@ -171,7 +186,7 @@ func newCoxStream(src CoxSource, p int, names []string, ties Ties) (*coxStream, 
 				of = map[float64]*cell{}
 				cells[label] = of
 			}
-			if b.Event[i] != 1 || w == 0 {
+			if b.Event[i] != 1 {
 				continue
 			}
 			c := of[b.Time[i]]
@@ -188,7 +203,6 @@ func newCoxStream(src CoxSource, p int, names []string, ties Ties) (*coxStream, 
 				m.eventSum[j] += w * v
 			}
 		}
-		sets.rows += b.Rows
 		return nil
 	})
 	switch {
@@ -284,7 +298,7 @@ func (s *coxStream) check(b CoxBatch, before int) error {
 }
 
 // pass deals the blocks of every batch to the lanes.
-func (s *coxStream) pass(work func(l *streamLane, b CoxBatch, lo, hi int)) {
+func (s *coxStream) pass(work func(lane int, b CoxBatch, lo, hi int)) {
 	n := len(s.lanes)
 	first := 0
 	err := s.src.Pass(func(b CoxBatch) error {
@@ -295,7 +309,7 @@ func (s *coxStream) pass(work func(l *streamLane, b CoxBatch, lo, hi int)) {
 			}
 			for k := (lane - first + n) % n; k < blocks; k += n {
 				lo := k * blockRows
-				work(&s.lanes[lane], b, lo, min(lo+blockRows, b.Rows))
+				work(lane, b, lo, min(lo+blockRows, b.Rows))
 			}
 		})
 		first = (first + blocks) % n
@@ -344,8 +358,49 @@ func (s *coxStream) block(l *streamLane, b CoxBatch, lo, hi int) {
 		if b.Event[lo+k] == 1 {
 			l.ll += w * v
 		}
-		eta[k] = w * math.Exp(v)
+		if eta[k] = 0; w > 0 {
+			eta[k] = w * math.Exp(v)
+		}
 	}
+}
+
+// sandwich returns Cov·(Σ over rows of uuᵀ)·Cov, u being a row's weighted score
+// residual, in one pass.
+func (s *coxStream) sandwich(cov []float64) []float64 {
+	p, cum := s.p, s.cumulativeMeans(nil)
+	type scratch struct{ u, mean, ones []float64 }
+	own := make([]scratch, len(s.lanes))
+	for k := range s.lanes {
+		s.lanes[k].gram.reset()
+		own[k] = scratch{make([]float64, blockRows*p), make([]float64, p), slices.Repeat([]float64{1}, blockRows)}
+	}
+	s.pass(func(lane int, b CoxBatch, lo, hi int) {
+		l, u, mean := &s.lanes[lane], own[lane].u, own[lane].mean
+		s.block(l, b, lo, hi)
+		for k, r := range l.eta[:hi-lo] {
+			w, to := 1.0, u[k*p:k*p+p]
+			if b.Weight != nil {
+				w = b.Weight[lo+k]
+			}
+			if clear(to); w == 0 {
+				continue
+			}
+			event := b.Event[lo+k] == 1
+			if event {
+				s.eventMean(mean, int(l.hi[k]))
+			}
+			s.rowScore(to, l.x[k*p:k*p+p], cum, mean, int(l.lo[k]), int(l.hi[k]), r/w, event)
+			for j := range to {
+				to[j] *= w
+			}
+		}
+		l.gram.add(u[:(hi-lo)*p], own[lane].ones[:hi-lo])
+	})
+	meat := make([]float64, p*p)
+	for k := range s.lanes {
+		s.lanes[k].gram.addTo(meat)
+	}
+	return congruence(cov, meat, p)
 }
 
 // value is that of coxModel, in one pass.
@@ -357,7 +412,8 @@ func (s *coxStream) value(beta []float64) float64 {
 		clear(l.s0)
 		clear(l.d0)
 	}
-	s.pass(func(l *streamLane, b CoxBatch, lo, hi int) {
+	s.pass(func(lane int, b CoxBatch, lo, hi int) {
+		l := &s.lanes[lane]
 		s.block(l, b, lo, hi)
 		for k, r := range l.eta[:hi-lo] {
 			l.s0[l.hi[k]] += r
@@ -398,7 +454,8 @@ func (s *coxStream) derivatives(grad, info []float64) {
 		clear(l.d1)
 		l.gram.reset()
 	}
-	s.pass(func(l *streamLane, b CoxBatch, lo, hi int) {
+	s.pass(func(lane int, b CoxBatch, lo, hi int) {
+		l := &s.lanes[lane]
 		s.block(l, b, lo, hi)
 		for k, r := range l.eta[:hi-lo] {
 			g, from := int(l.hi[k]), int(l.lo[k])

@@ -46,7 +46,7 @@ func startStop(n int) *Data {
 	d.Entry, d.Weight, d.Offset, d.Stratum = make([]float64, n), make([]float64, n), make([]float64, n), make([]int, n)
 	for i := range n {
 		d.Entry[i] = max(0, d.Time[i]-float64(1+i%40))
-		d.Weight[i] = 0.5 + float64(i%3)
+		d.Weight[i] = float64(i%4) / 2 // some of no weight
 		d.Offset[i] = float64(i%5) / 10
 		d.Stratum[i] = i % 3
 	}
@@ -57,7 +57,7 @@ func TestStreamedCoxIsTheFit(t *testing.T) {
 	plain := days(3000, 4, 6)
 	for name, d := range map[string]*Data{"right-censored": plain, "all at once": startStop(3000)} {
 		for _, ties := range []Ties{Efron, Breslow} {
-			want, err := FitCox(d, CoxOptions{Ties: ties})
+			want, err := FitCox(d, CoxOptions{Ties: ties, Robust: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +65,7 @@ func TestStreamedCoxIsTheFit(t *testing.T) {
 				1: batches{d, 700, nil},
 				3: CoxShards{batches{d, 500, span(0, 900)}, batches{d, 400, span(900, 2000)}, batches{d, 3000, span(2000, 3000)}},
 			} {
-				got, err := FitCoxStream(src, 4, nil, CoxOptions{Ties: ties})
+				got, err := FitCoxStream(src, 4, nil, CoxOptions{Ties: ties, Robust: true})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -76,6 +76,10 @@ func TestStreamedCoxIsTheFit(t *testing.T) {
 					}
 				}
 				near(t, name, got.SE(), want.SE(), 1e-11, 0)
+				near(t, name+", robust", got.RobustSE(), want.RobustSE(), 1e-11, 0)
+				if got.Rows != want.Rows || got.Events != want.Events {
+					t.Errorf("%s: %d rows, %d events, want %d, %d", name, got.Rows, got.Events, want.Rows, want.Events)
+				}
 				near(t, name, []float64{got.LogLikNull, got.LogLik, got.Score.Stat}, []float64{want.LogLikNull, want.LogLik, want.Score.Stat}, 1e-11, 0)
 				a, b := got.Baselines(), want.Baselines()
 				near(t, name, a[0].CumHaz, b[0].CumHaz, 1e-11, 0)
@@ -144,5 +148,49 @@ func TestStreamedCoxRefuses(t *testing.T) {
 	}
 	if _, err := FitCoxStream(CoxShards{}, 4, names, CoxOptions{}); !errors.Is(err, ErrNoRows) {
 		t.Errorf("no rows: %v", err)
+	}
+	d = days(2000, 4, 6)
+	for name, opt := range map[string]CoxOptions{
+		"exact": {Ties: Exact}, "firth": {Firth: true}, "firth on separation": {OnSeparation: FirthOnSeparation}, "ridge on separation": {OnSeparation: RidgeOnSeparation},
+	} {
+		if _, err := FitCoxStream(batches{d, 500, nil}, 4, names, opt); !errors.Is(err, ErrNeedsRows) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	fit, err := FitCoxStream(batches{d, 500, nil}, 4, names, CoxOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fit.Concordance(); !errors.Is(err, ErrNeedsRows) {
+		t.Errorf("concordance: %v", err)
+	}
+	if _, err := fit.Proportional(IdentityTime); !errors.Is(err, ErrNeedsRows) {
+		t.Errorf("proportionality: %v", err)
+	}
+}
+
+// Without columns there is a baseline and nothing else: Nelson-Aalen's.
+func TestCoxWithoutColumns(t *testing.T) {
+	d := days(300, 1, 6)
+	d.Columns = nil
+	km, err := KaplanMeier(d, CurveOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := FitCox(d, CoxOptions{Ties: Breslow, Robust: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	streamed, err := FitCoxStream(batches{d, 100, nil}, 0, nil, CoxOptions{Ties: Breslow, Robust: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, fit := range map[string]*Cox{"whole": whole, "streamed": streamed} {
+		b := fit.Baselines()[0]
+		for k, at := range b.Time {
+			if want := km[0].At(at).CumHaz; !fit.Converged || math.Abs(b.CumHaz[k]-want) > 1e-12 {
+				t.Errorf("%s at %v: %v, want %v", name, at, b.CumHaz[k], want)
+			}
+		}
 	}
 }
