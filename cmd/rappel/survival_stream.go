@@ -187,7 +187,7 @@ func (s *coxFile) complete(rec record, with map[string]bool) []int {
 		switch {
 		case c.number != nil:
 			for i, v := range c.number {
-				if v != v {
+				if math.IsNaN(v) {
 					s.holes[i], any = true, true
 				}
 			}
