@@ -4,7 +4,6 @@ import (
 	"math"
 
 	"rappel/datasets/ledger"
-	"rappel/models"
 	"rappel/models/response"
 )
 
@@ -151,5 +150,5 @@ func (s *scratch) bestHours(r *response.Model) {
 
 // believe corrects P(moved) on a channel by what rewards have taught.
 func (s *scratch) believe(c int, p float64) float64 {
-	return min(max(p*s.trust[c]+s.theta[models.EffectPresence], 0), 0.95)
+	return min(max(p*s.trust[c], 0), 0.95)
 }

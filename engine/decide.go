@@ -314,7 +314,7 @@ func (s *scratch) candidates(q *question, v *verdict) {
 			if sl.allow&(1<<c) == 0 || sl.at > limit {
 				continue
 			}
-			worth := max(stake-s.ahead.late[1]*float64(sl.at-f.at)/86400, 0)
+			worth := max(stake-s.ahead.late[1]*float64(sl.day), 0)
 			x := s.push(r, c, ledger.Friendly, sl)
 			value := worth*s.believe(int(c), response.Fired(h.rate[c]+x.sum())) - toll - cost[c] - s.weary[sl.day]
 			s.options = append(s.options, option{at: sl.at, value: value})
@@ -335,7 +335,7 @@ func (s *scratch) candidates(q *question, v *verdict) {
 			x := s.push(r, c, tone, sl)
 			s.cands = append(s.cands, candidate{
 				channel: c, tone: tone, slots: options, at: sl.at, day: sl.day, hour: sl.hour, how: sl.how,
-				gain: s.gainAt(c, sl), stake: max(stake-s.ahead.late[1]*float64(sl.at-f.at)/86400, 0),
+				gain: s.gainAt(c, sl), stake: max(stake-s.ahead.late[1]*float64(sl.day), 0),
 				moved: response.Fired(h.rate[c] + x.sum()), push: x, seen24: s.noticed[c][sl.how],
 				cost: cost[c], annoy: s.weary[sl.day] + toll,
 			})
@@ -356,8 +356,8 @@ var dayHours = func() (how [7 * (lastHour - firstHour + 1)]int32) {
 
 // noticing fills s.noticed[c] with the chance that a message on c is noticed in
 // time, by hour of the week of sending, and s.notice[c] with its logarithm
-// against the average hour at which anything is sent. An hour is at most twice
-// as good as the average, so that one lucky hour does not decide all.
+// against the average hour at which anything is sent. An hour is at most four
+// times as good as the average, so that one lucky hour does not decide all.
 func (s *scratch) noticing(c ledger.Channel, avail *[timing.Hours]float64, m *models.Model) {
 	noticed, notice := &s.noticed[c], &s.notice[c]
 	if c == ledger.Letter { // post is read when it comes
@@ -374,7 +374,7 @@ func (s *scratch) noticing(c ledger.Channel, avail *[timing.Hours]float64, m *mo
 	}
 	mean = max(mean/float64(len(seen)), 1e-9)
 	for i, how := range dayHours {
-		noticed[how], notice[how] = seen[i], math.Log(min(max(seen[i]/mean, 0.05), 2))
+		noticed[how], notice[how] = seen[i], math.Log(min(max(seen[i]/mean, 0.05), 4))
 	}
 }
 
@@ -447,7 +447,7 @@ func (s *scratch) push(r *response.Model, c ledger.Channel, tone ledger.Tone, sl
 // next's.
 func (s *scratch) gainAt(c ledger.Channel, sl *slot) float64 {
 	gain := s.gains[c][sl.day]
-	return max(gain+(s.gains[c][min(sl.day+1, rewardHorizon)]-gain)*float64(sl.hour)/48, 1e-6)
+	return max(gain, 1e-6)
 }
 
 // fatigue is how much the contacts before a moment still weigh.
@@ -544,7 +544,6 @@ func (s *scratch) phi(dst []float64, c *candidate) {
 	if c.how >= 5*24 {
 		dst[models.EffectWeekend] = base
 	}
-	dst[models.EffectPresence] = c.gain
 }
 
 // score gives every candidate its expected value and how sure it is.

@@ -157,17 +157,20 @@ func (a *account) ends(at int64) []end {
 	return list
 }
 
-// natural is the intensity with which an account would have paid or promised on
-// a local day had nobody asked: that of all its invoices that were open.
+// natural is the intensity with which an account would have paid or promised
+// what it did on a local day had nobody asked: that of an invoice it paid on that
+// day, their mean where it paid several at once. What else was open and stayed so
+// tells nothing of whose doing this payment was.
 func (a *account) natural(e *end, hazard *models.Hazard, h *habit, day ledger.Day, loc *time.Location) float64 {
 	if e.kind == endPromised {
 		return unasked
 	}
 	wd := (int(day.Weekday()) + 6) % 7
-	sum := 0.0
+	sum, n := 0.0, 0.0
 	for i := range a.invoices {
 		v := &a.invoices[i]
-		if v.issued == 0 || v.issued > e.at || v.cancelled != 0 && v.cancelled <= e.at || v.paid != 0 && v.paid < e.at {
+		paid := func(p payment) bool { return ledger.DayOf(time.Unix(p.at, 0), loc) == day }
+		if v.issued == 0 || v.issued > e.at || !slices.ContainsFunc(v.pays, paid) {
 			continue
 		}
 		p := hazard.Day(&models.Period{
@@ -176,8 +179,9 @@ func (a *account) natural(e *end, hazard *models.Hazard, h *habit, day ledger.Da
 			Lift: h.runs.Lift(wd, day.MonthEnd()), Past: h.past(v.id),
 		})
 		sum -= math.Log1p(-min(p, 0.9))
+		n++
 	}
-	return max(sum, 1e-4)
+	return max(sum/max(n, 1), 1e-4)
 }
 
 // owing returns what was owed at a moment, in cents, and the oldest due date.

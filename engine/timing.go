@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rappel/datasets/ledger"
+	"rappel/features"
 	"rappel/models"
 	"rappel/models/timing"
 )
@@ -214,7 +215,7 @@ func (l *learned) without(looks, exposure *[timing.Hours]float32, a *account, i 
 	}
 	for t := c.at; t < end; t += 3600 {
 		how := hourOfWeek(t, loc)
-		exposure[how] = max(exposure[how]-weight, 0)
+		exposure[how] = max(exposure[how]-weight*float32(features.Unread(int(t-c.at)/3600)), 0)
 	}
 	for k := range a.signs {
 		if s := &a.signs[k]; s.ref == i && s.at <= at && s.precise && a.attention(s, i, at) {

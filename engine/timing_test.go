@@ -121,9 +121,9 @@ func TestARestaurantOnASunnyDayIsAskedBefore(t *testing.T) {
 	}
 	// Early afternoon: from 0.32 to 0.02 an hour is a factor e^−2.8, between no sun
 	// and a full hour of it, which are 1/0.3 units apart. Shrinking to 0 and a few
-	// hundred openings leave a fifth of doubt.
-	if beta, want := m.Weather.Beta[4*weatherSignals], -2.8*unusual; math.Abs(beta/want-1) > 0.2 {
-		t.Errorf("effect of sun in the early afternoon %.2f, want %.2f within 20 %%", beta, want)
+	// hundred openings leave a quarter of doubt (models/timing holds a fifth of it).
+	if beta, want := m.Weather.Beta[4*weatherSignals], -2.8*unusual; math.Abs(beta/want-1) > 0.25 {
+		t.Errorf("effect of sun in the early afternoon %.2f, want %.2f within a quarter", beta, want)
 	}
 	if h := grey.SendAt.Hour(); h < 11 {
 		t.Errorf("asked at %d:00 on a grey day, want towards the afternoon", h)

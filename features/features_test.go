@@ -2,6 +2,7 @@ package features
 
 import (
 	"log/slog"
+	"math"
 	"testing"
 	"time"
 
@@ -156,6 +157,29 @@ func TestNaturalPayments(t *testing.T) {
 		s := load(t, db, c.asOf, Filter{})
 		if s.NaturalDays[0] != c.days || s.NaturalPayments[0] != c.payments {
 			t.Errorf("%s: %v days, %v payments, want %v and %v", c.asOf, s.NaturalDays[0], s.NaturalPayments[0], c.days, c.payments)
+		}
+	}
+}
+
+// TestUnreadSinks: a message that nobody saw counts for the hours in which it was
+// fresh, and hardly for those of the days after; two count twice.
+func TestUnreadSinks(t *testing.T) {
+	u := newUnpacked(1)
+	const monday = 4 * 24 // hours since 1970 began, on a Thursday
+	stretch := func(first, length int64) int64 { return first<<38 | length<<31 | one }
+	u.unread(0, []int64{stretch(monday, 96), stretch(monday+24, 2)})
+	for _, c := range []struct {
+		hour int
+		want float64
+	}{
+		{0, 1}, {5, 1}, {6, 0.5}, {11, 0.5}, {12, 6. / 32}, {23, 6. / 32},
+		{24, 1 + 1./32}, {25, 1 + 1./32}, {26, 1. / 32}, {95, 1. / 32}, {96, 0}, {167, 0},
+	} {
+		if got := float64(u.Exposure[c.hour]); math.Abs(got-c.want) > 1e-6 {
+			t.Errorf("exposure of hour %d: %v, want %v", c.hour, got, c.want)
+		}
+		if got := Unread(c.hour); c.hour < 24 && math.Abs(got-c.want) > 1e-6 {
+			t.Errorf("an hour at age %d counts %v, want %v", c.hour, got, c.want)
 		}
 	}
 }

@@ -73,7 +73,7 @@ type Set struct {
 
 	// Open times.
 	Opens        []float32 `col:"opens" width:"168"`    // decayed counts of human signs by local hour of week
-	Exposure     []float32 `col:"exposure" width:"168"` // decayed hours during which something lay unread
+	Exposure     []float32 `col:"exposure" width:"168"` // decayed hours during which something lay unread, each by its age
 	OpenWeekday  []float32 `col:"open_weekday" width:"7"`
 	MachineOpens []float64 `col:"machine_opens"`
 

@@ -350,23 +350,37 @@ func (u *unpacked) looks(r int, packed []int64) {
 	}
 }
 
-// unread adds up the hours that something lay unread. An hour in which two
-// contacts lay unread counts once, for the first.
+// Unread is how much the hour of an age counts as exposure while a contact lies
+// unread: it sinks in the pile, and what nobody saw for a day tells little of the
+// hours since. The figures are a belief of how an e-mail sinks.
+func Unread(age int) float64 { return float64(sunk(int64(age))) / freshest }
+
+const freshest = 32
+
+func sunk(age int64) int64 {
+	switch {
+	case age < 6:
+		return freshest
+	case age < 12:
+		return freshest / 2
+	case age < 24:
+		return freshest / 5
+	default:
+		return 1
+	}
+}
+
+// unread adds up the hours that something lay unread, each by its age.
 func (u *unpacked) unread(r int, packed []int64) {
-	own := append(u.own[:0], packed...)
-	slices.Sort(own)
-	u.own = own
 	var slot [HoursOfWeek]int64
-	until := int64(math.MinInt64)
-	for _, v := range own {
+	for _, v := range packed {
 		first, length, weight := v>>38, v>>31&127, v&(1<<31-1)
-		for h := max(first, until); h < first+length; h++ {
-			slot[((h+72)%HoursOfWeek+HoursOfWeek)%HoursOfWeek] += weight // 1970 began on a Thursday
+		for age := range length {
+			slot[((first+age+72)%HoursOfWeek+HoursOfWeek)%HoursOfWeek] += weight * sunk(age) // 1970 began on a Thursday
 		}
-		until = max(until, first+length)
 	}
 	for h, w := range slot {
-		u.Exposure[r*HoursOfWeek+h] = float32(float64(w) / one)
+		u.Exposure[r*HoursOfWeek+h] = float32(float64(w) / (freshest * one))
 	}
 }
 

@@ -69,19 +69,18 @@ const (
 	EffectWhatsApp
 	EffectLetter
 	EffectPhone
-	EffectPreDue   // sent before the due date
-	EffectRepeat   // the channel of the last contact, still unanswered
-	EffectWeekend  // sent on Saturday or Sunday
-	EffectPresence // being asked at all, whatever the channel
-	EffectLevel    // the baseline is too low, for whatever action: 1
-	EffectRisk     // the same, in proportion to what it leaves unpaid
-	Effects        // how many there are
+	EffectPreDue  // sent before the due date
+	EffectRepeat  // the channel of the last contact, still unanswered
+	EffectWeekend // sent on Saturday or Sunday
+	EffectLevel   // the baseline is too low, for whatever action: 1
+	EffectRisk    // the same, in proportion to what it leaves unpaid
+	Effects       // how many there are
 )
 
 // EffectNames names the features of φ, in order.
 var EffectNames = [Effects]string{
 	"response", "notice", "neutral", "formal", "formal_late", "fatigue", "pressure",
-	"email", "sms", "whatsapp", "letter", "phone", "pre_due", "repeat", "weekend", "presence", "level", "risk",
+	"email", "sms", "whatsapp", "letter", "phone", "pre_due", "repeat", "weekend", "level", "risk",
 }
 
 // BanditConfig is the prior of the reward model: the structural expectation
@@ -92,7 +91,7 @@ func BanditConfig() bandit.PooledConfig {
 	set := func(j int, mean, sd, segment, debtor float64) {
 		c.Coefficients[j] = bandit.Coefficient{Mean: mean, SD: sd, SegmentSD: segment, DebtorSD: debtor}
 	}
-	set(EffectResponse, 1, 0.2, 0.1, 0.1)
+	set(EffectResponse, 1, 0.05, 0.05, 0.05)
 	set(EffectNotice, 0, 0.1, 0, 0)
 	set(EffectNeutral, 0, 0.1, 0.1, 0)
 	set(EffectFormal, 0, 0.1, 0.1, 0)
@@ -100,12 +99,11 @@ func BanditConfig() bandit.PooledConfig {
 	set(EffectFatigue, 0, 0.04, 0, 0)
 	set(EffectPressure, 0, 0.04, 0, 0)
 	for j := EffectEmail; j <= EffectPhone; j++ {
-		set(j, 0, 0.15, 0.1, 0)
+		set(j, 0, 0.05, 0.05, 0)
 	}
 	set(EffectPreDue, 0, 0.1, 0, 0)
 	set(EffectRepeat, 0, 0.1, 0, 0)
 	set(EffectWeekend, 0, 0.1, 0, 0)
-	set(EffectPresence, 0, 0.03, 0, 0)
 	// Whatever is decided is a contact: with a free hand, these would take the
 	// average effect of contacts away from it.
 	set(EffectLevel, 0, 0.02, 0.02, 0.05)

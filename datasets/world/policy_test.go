@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -266,9 +267,9 @@ func TestRemote(t *testing.T) {
 	mux.HandleFunc("POST /v1/recommendations/batch", func(w http.ResponseWriter, r *http.Request) {
 		var ask struct {
 			AsOf    time.Time `json:"as_of"`
-			Debtors string    `json:"debtor_ids"`
+			Debtors []string  `json:"debtor_ids"`
 		}
-		if err := json.NewDecoder(r.Body).Decode(&ask); err != nil || ask.Debtors != "all_overdue" {
+		if err := json.NewDecoder(r.Body).Decode(&ask); err != nil || len(ask.Debtors) == 0 || len(ask.Debtors) > 20 || !slices.IsSorted(ask.Debtors) {
 			t.Errorf("asked %+v, %v", ask, err)
 		}
 		batches++

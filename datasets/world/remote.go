@@ -99,8 +99,17 @@ func (r *Remote) Act(ctx context.Context, m Morning) ([]Action, error) {
 	if err := drain(body); err != nil {
 		return nil, err
 	}
+	var callable []string
+	for _, a := range m.Book.Accounts {
+		if cents, _ := a.Claim(m.Date, reminded); cents > 0 {
+			callable = append(callable, a.ID)
+		}
+	}
+	if len(callable) == 0 {
+		return nil, nil
+	}
 	body, err = r.call(ctx, http.MethodPost, "/v1/recommendations/batch", "application/x-ndjson",
-		map[string]any{"creditor_id": r.Creditor, "debtor_ids": "all_overdue", "as_of": asOf})
+		map[string]any{"creditor_id": r.Creditor, "debtor_ids": callable, "as_of": asOf})
 	if err != nil {
 		return nil, err
 	}

@@ -123,7 +123,7 @@ const seenPrior = 4
 var (
 	priorBaseSD = 0.5
 	priorSignSD = 0.3
-	priorCoefSD = [Covariates]float64{0.3, 0.12, 0.25, 0.25, 0.35, 0.35, 0.25, 0.3, 0.15, 0.2}
+	priorCoefSD = [Covariates]float64{0.1, 0.12, 0.25, 0.25, 0.35, 0.35, 0.25, 0.3, 0.15, 0.2}
 )
 
 // Prior returns the model before any data: experts' figures of what a reminder
@@ -133,13 +133,13 @@ func Prior() *Model {
 		Seen:   [Channels]float64{0.45, 0.5, 0.6, 0.05, 0.5},
 		Marked: [Channels]float64{0.4, 0.4, 0.4, 0.1, 0.95},
 		Stray:  [Channels]float64{0.04, 0.04, 0.04, 0.02, 0.4},
-		Sign:   0.5, SegmentVar: 0.15, OwnVar: 0.15, PairVar: 0.2,
+		Sign:   0.5, SegmentVar: 0.15, OwnVar: 0.25, PairVar: 0.6,
 	}
 	for c, moved := range [Channels]float64{0.15, 0.2, 0.2, 0.13, 0.3} {
 		m.Told[c] = 0.6
 		m.Base[c] = math.Log(-math.Log1p(-moved)) - (m.OwnVar+m.PairVar)/2
 	}
-	m.Coef = [Covariates]float64{CovNotice: 0.8, CovFatigue: -0.25, CovFormal: -0.3, CovNeutralLate: 0.25, CovFormalLate: 0.5, CovPreDue: -0.4, CovRepeat: -0.05}
+	m.Coef = [Covariates]float64{CovNotice: 1, CovFatigue: -0.25, CovFormal: -0.3, CovNeutralLate: 0.25, CovFormalLate: 0.5, CovPreDue: -0.4, CovRepeat: -0.05}
 	delay := [Channels]float64{0, 0, 0, 2, 0} // a letter is two days on its way
 	for c := range Channels {
 		for u := range Lags {
@@ -292,7 +292,7 @@ func (m *Model) curve(t *term, c int) float64 { return t.lambda * t.reach * m.To
 
 // rounds of Newton on one debtor's effects; the likelihood is smooth and the
 // prior proper, so that a few suffice.
-const rounds = 6
+const rounds = 8
 
 // own finds the effects of one debtor given the population: mean and variance of a
 // Gaussian near their posterior, in which Λ counts with its mean over the Gaussian.
@@ -537,8 +537,11 @@ func solve(h *[columns][columns]float64, g *[columns]float64) {
 	}
 }
 
-// What experts' variances are worth, in numbers of effects.
-const varianceWeight = 4
+// What experts' variances are worth, in numbers of effects: much, since a dozen
+// contacts of which one in ten is answered make debtors look alike, however many
+// debtors there are (the bias of approximations to binary data, Breslow and Lin
+// 1995, doi:10.1093/biomet/82.1.81).
+const varianceWeight = 200
 
 // spread re-estimates the variances: each is the mean square of its effects per
 // degree of freedom that they take (Schall 1991, doi:10.1093/biomet/78.4.719).

@@ -123,10 +123,10 @@ func TestFitFindsThePlantedRates(t *testing.T) {
 	}
 	for c, rate := range w.rate {
 		for s := range 2 {
-			// About 1,800 contacts and 200 payments each: 0.1 on the log scale; and
-			// the mode of what varies between debtors lies below its mean.
-			want := math.Log(rate) + w.segment(s, c)
-			if got := m.prior(s, c); math.Abs(got-want) > 0.3 {
+			// Of the mean over debtors. About 1,800 contacts and 200 payments each: 0.1
+			// on the log scale; and debtors are believed to differ more than they do.
+			want := math.Log(rate) + w.segment(s, c) + (w.own*w.own+w.pair*w.pair)/2
+			if got := m.prior(s, c) + (m.OwnVar+m.PairVar)/2; math.Abs(got-want) > 0.3 {
 				t.Errorf("segment %d, channel %d: %.2f, planted %.2f", s, c, got, want)
 			}
 		}
@@ -170,21 +170,22 @@ func TestAlike(t *testing.T) {
 		t.Fatal(err)
 	}
 	for c, rate := range plain.rate {
-		// 3,600 contacts and 400 payments or more a channel: 0.05 on the log scale.
-		if got := alike.prior(0, c) + (alike.OwnVar+alike.PairVar)/2; math.Abs(got-math.Log(rate)) > 0.15 {
+		// 3,600 contacts and 400 payments or more a channel: 0.05 on the log scale; and
+		// what debtors are believed to differ in leaves the rest.
+		if got := alike.prior(0, c) + (alike.OwnVar+alike.PairVar)/2; math.Abs(got-math.Log(rate)) > 0.3 {
 			t.Errorf("channel %d: log Λ of a stranger %.2f, planted %.2f", c, got, math.Log(rate))
 		}
 	}
-	// What experts believe, 0.15 and 0.2, is worth four debtors.
-	if !(alike.OwnVar < 0.08 && alike.PairVar < 0.08) {
-		t.Errorf("variances %.3f and %.3f where none differs", alike.OwnVar, alike.PairVar)
+	// What experts believe is worth 200 effects that are known without error.
+	if !(alike.OwnVar < 0.9*apart.OwnVar && alike.PairVar < 0.9*apart.PairVar) {
+		t.Errorf("variances %.3f and %.3f where none differs, %.3f and %.3f where all do", alike.OwnVar, alike.PairVar, apart.OwnVar, apart.PairVar)
 	}
 	silent := Debtor{}
 	for range 10 {
 		silent.Trials = append(silent.Trials, Trial{Channel: 1, Weight: 1, Lag: Lags, Payment: -1})
 	}
 	one, other := alike.Observe(&silent, nil), apart.Observe(&silent, nil)
-	if d1, d2 := one.Own+one.Pair[1], other.Own+other.Pair[1]; !(d1 > -0.35 && d2 < d1-0.3) {
+	if d1, d2 := one.Own+one.Pair[1], other.Own+other.Pair[1]; !(d1 > -0.8 && d2 < d1-0.1) {
 		t.Errorf("ten silences move a debtor by %.2f where all are alike and by %.2f where they differ", d1, d2)
 	}
 	if other.Var[1] >= other.Var[0] {
