@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -200,8 +199,8 @@ func (e *Engine) frozen(ctx context.Context, b *book, asOf time.Time, o *PolicyO
 // longer leads to a choice.
 func (e *Engine) revisit(ctx context.Context, s *scratch, b *book, states [2]*learned, next int64, to time.Time, j *judged) (ok bool, err error) {
 	d := j.row
-	var log []drawn
-	if err := json.Unmarshal(d.Candidates, &log); err != nil {
+	log, err := readDrawn(d.Candidates)
+	if err != nil {
 		return false, fmt.Errorf("candidates: %w", err)
 	}
 	if d.Action == ActionContact {

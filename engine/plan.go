@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -170,8 +171,11 @@ func (r *PlanRequest) validate() error {
 	return nil
 }
 
-// planChunk is how many debtors are asked for, or written down, together.
-const planChunk = 2000
+const (
+	// planBatch is how many debtors are asked for together, planChunk how many
+	// are written down together: what a plan holds of more than one.
+	planBatch, planChunk = 64, 2048
+)
 
 // moneyUnits are the units of a budget in one unit of currency.
 const moneyUnits = 10_000
@@ -207,11 +211,47 @@ type asker struct {
 	s       *scratch
 	options []plan.Option
 	from    []place // of options: which candidate, which slot
+	draft   draft
 }
 
-func (p *planner) asker() *asker { return &asker{planner: p, s: p.e.scratch.Get().(*scratch)} }
+// draft is the decision of an asker on its way into the log.
+type draft struct {
+	err   error
+	q     *question
+	v     *verdict
+	value float64
+	d     *Decision
+	row   ledger.Decision
+}
 
-func (p *asker) close() { p.e.scratch.Put(p.s) }
+// askers are as many as are asked together.
+func (p *planner) askers() []*asker {
+	list := make([]*asker, planBatch)
+	for k := range list {
+		list[k] = &asker{planner: p, s: p.e.scratch.Get().(*scratch)}
+	}
+	return list
+}
+
+func (p *planner) release(askers []*asker) {
+	for _, a := range askers {
+		p.e.scratch.Put(a.s)
+	}
+}
+
+// together calls f for 0 … n−1 on all processors.
+func together(n int, f func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), n) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				f(int(i))
+			}
+		})
+	}
+	wg.Wait()
+}
 
 // MakePlan decides for all debtors of a creditor at once and logs a decision
 // for each, with the probability with which it was drawn under all constraints.
@@ -416,25 +456,14 @@ func (p *planner) value(ctx context.Context, ids []string) ([]chooser, error) {
 	for k, n := range sent {
 		p.take(k, -1, n)
 	}
-	askers := make([]*asker, max(runtime.GOMAXPROCS(0), 1))
-	for k := range askers {
-		askers[k] = p.asker()
-		defer askers[k].close()
-	}
-	answers := make([]valued, planChunk)
-	for part := range slices.Chunk(ids, planChunk) {
+	askers := p.askers()
+	defer p.release(askers)
+	answers := make([]valued, planBatch)
+	for part := range slices.Chunk(ids, planBatch) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		var wg sync.WaitGroup
-		for k, a := range askers {
-			wg.Go(func() {
-				for i := k; i < len(part); i += len(askers) {
-					a.value(part[i], &answers[i])
-				}
-			})
-		}
-		wg.Wait()
+		together(len(part), func(i int) { askers[i].value(part[i], &answers[i]) })
 		for i, id := range part {
 			x, v := chooser{id: id, place: -1}, &answers[i]
 			switch {
@@ -483,19 +512,21 @@ func (p *planner) sentToday() []int64 {
 	return n
 }
 
-// ask puts the question of one debtor. Capacities are the plan's, not those of
+// ask puts the question of one debtor, and leaves it in the draft. Capacities are the plan's, not those of
 // single decisions.
-func (p *asker) ask(id string) (*question, *verdict, error) {
+func (p *asker) ask(id string) {
 	req := Request{
 		Creditor: p.req.Creditor, Debtor: id, AsOf: p.req.AsOf, HorizonDays: 7, Alternatives: 3, Language: p.req.Language, Key: "plan " + p.id,
 	}
+	p.draft = draft{}
 	q, err := p.e.ask(p.s, p.b, p.l, &req)
 	if err != nil {
-		return nil, nil, err
+		p.draft.err = err
+		return
 	}
 	q.full = [ledger.Channels]bool{}
 	v := p.e.resolve(p.s, q)
-	return q, &v, nil
+	p.draft.q, p.draft.v = q, &v
 }
 
 // profile is the kind of the debtor that was last asked for and, where it is
@@ -541,7 +572,8 @@ type valued struct {
 // value stores in v what a debtor brings, in memory that v has.
 func (p *asker) value(id string, v *valued) {
 	*v = valued{options: v.options[:0]}
-	_, x, err := p.ask(id)
+	p.ask(id)
+	x, err := p.draft.v, p.draft.err
 	switch {
 	case err != nil:
 		v.err = err
@@ -598,8 +630,8 @@ func (p *planner) draw(ctx context.Context, list []chooser, sol *plan.Solution, 
 	for r, n := range sol.Used {
 		p.used[r] += n
 	}
-	a := p.asker()
-	defer a.close()
+	askers := p.askers()
+	defer p.release(askers)
 	// One chunk is written while the next is drawn.
 	written := make(chan error, 1)
 	written <- nil
@@ -607,30 +639,24 @@ func (p *planner) draw(ctx context.Context, list []chooser, sol *plan.Solution, 
 	for part := range slices.Chunk(list, planChunk) {
 		rows, actions := make([]ledger.Decision, 0, len(part)), make([]store.PlanAction, 0, len(part))
 		first := out.Debtors
-		for _, x := range part {
-			q, v, err := a.ask(x.id)
-			if errors.Is(err, ErrDebtor) {
-				continue // erased meanwhile
+		for batch := range slices.Chunk(part, planBatch) {
+			together(len(batch), func(i int) { askers[i].ask(batch[i].id) })
+			for i := range batch {
+				askers[i].decide(&batch[i], sol)
 			}
-			if err != nil {
-				return errors.Join(fmt.Errorf("%s: %w", x.id, err), <-written)
+			together(len(batch), func(i int) { askers[i].word() })
+			for i, x := range batch {
+				a := &askers[i].draft
+				if errors.Is(a.err, ErrDebtor) {
+					continue // erased meanwhile
+				}
+				if a.err != nil {
+					return errors.Join(fmt.Errorf("%s: %w", x.id, a.err), <-written)
+				}
+				p.b.remember(a.d, &a.row, askers[i].s)
+				out.count(a.d, costs[a.row.Channel], a.value)
+				rows, actions = append(rows, a.row), append(actions, store.PlanAction{Debtor: x.id, Decision: a.d.ID, Value: a.value})
 			}
-			value := 0.0
-			switch {
-			case v.hold != "":
-			case x.place >= 0 && v.scored():
-				value = a.choose(q, v, sol.Choice[x.place], sol.Kind[x.place])
-			case x.refused:
-				v.cands[v.chosen], v.sendAt = candidate{wait: true, prob: 1}, 0
-			}
-			d := a.s.word(q, v)
-			row, err := rowOf(a.s, d, v, "")
-			if err != nil {
-				return errors.Join(err, <-written)
-			}
-			p.b.remember(d, &row, a.s)
-			out.count(d, costs[row.Channel], value)
-			rows, actions = append(rows, row), append(actions, store.PlanAction{Debtor: x.id, Decision: d.ID, Value: value})
 		}
 		if err := <-written; err != nil {
 			return err
@@ -644,6 +670,26 @@ func (p *planner) draw(ctx context.Context, list []chooser, sol *plan.Solution, 
 		}()
 	}
 	return <-written
+}
+
+// decide draws for the debtor that was asked for, after all those before it.
+func (p *asker) decide(x *chooser, sol *plan.Solution) {
+	d := &p.draft
+	switch d.value = 0; {
+	case d.err != nil || d.v.hold != "":
+	case x.place >= 0 && d.v.scored():
+		d.value = p.choose(d.q, d.v, sol.Choice[x.place], sol.Kind[x.place])
+	case x.refused:
+		d.v.cands[d.v.chosen], d.v.sendAt = candidate{wait: true, prob: 1}, 0
+	}
+}
+
+// word puts the draft into words.
+func (p *asker) word() {
+	if d := &p.draft; d.err == nil {
+		d.d = p.s.word(d.q, d.v)
+		d.row, d.err = rowOf(p.s, d.d, d.v, "")
+	}
 }
 
 func (out *Plan) count(d *Decision, cost, value float64) {
@@ -673,7 +719,7 @@ func (p *asker) choose(q *question, v *verdict, choice, kind int) float64 {
 		// Something came in meanwhile that changes the question: wait.
 		choice = slices.IndexFunc(p.options, func(o plan.Option) bool { return o.Kind == 0 })
 	}
-	prob := make([]float64, len(p.options))
+	prob, fits := make([]float64, len(p.options)), make([]bool, len(p.options))
 	rest := 1.0
 	for j, at := range p.from {
 		c := &v.cands[at.candidate]
@@ -681,7 +727,7 @@ func (p *asker) choose(q *question, v *verdict, choice, kind int) float64 {
 		if at.slot >= 0 {
 			alone *= c.slots[at.slot].prob
 		}
-		if alone > 0 && p.room(p.options[j].Kind, group) {
+		if fits[j] = p.room(p.options[j].Kind, group); fits[j] {
 			prob[j] = p.req.Explore * alone
 			rest -= prob[j]
 		}
@@ -690,28 +736,38 @@ func (p *asker) choose(q *question, v *verdict, choice, kind int) float64 {
 	drawn := bandit.Draw(prob, q.seed+2, q.id)
 	p.take(p.options[drawn].Kind, group, 1)
 
-	// The distribution over candidates and their hours as it was. Tones of one
-	// channel share their hours, but not any more the probabilities.
+	// The distribution over candidates and their hours as it was. But for what
+	// the plan had, tones of one channel still share their hours.
 	for i := range v.cands {
 		c := &v.cands[i]
 		c.slots, c.prob = slices.Clone(c.slots), 0
-		for k := range c.slots {
-			c.slots[k].prob = 0
+	}
+	weight := func(j int) float64 {
+		at := p.from[j]
+		switch {
+		case at.candidate == p.from[choice].candidate:
+			return prob[j]
+		case fits[j]:
+			return v.cands[at.candidate].slots[at.slot].prob
+		default:
+			return 0
 		}
 	}
-	for j, at := range p.from {
-		c := &v.cands[at.candidate]
-		c.prob += prob[j]
-		if at.slot >= 0 {
-			c.slots[at.slot].prob = prob[j]
-		}
-	}
+	next := 0
 	for i := range v.cands {
 		c := &v.cands[i]
-		for k := range c.slots {
-			if c.prob > 0 {
-				c.slots[k].prob /= c.prob
+		first, sum := next, 0.0
+		for ; next < len(p.from) && p.from[next].candidate == i; next++ {
+			if c.prob += prob[next]; !c.wait {
+				sum += weight(next)
 			}
+		}
+		shares := make([]float64, len(c.slots))
+		for j := first; j < next && sum > 0; j++ {
+			shares[p.from[j].slot] = weight(j) / sum
+		}
+		for k := range c.slots {
+			c.slots[k].prob = shares[k]
 		}
 	}
 	at := p.from[drawn]

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/json"
 	"math"
 	"reflect"
 	"strings"
@@ -71,8 +70,8 @@ func TestMakePlan(t *testing.T) {
 		if r.Action == ActionContact {
 			pressed[key]++
 		}
-		var log []drawn
-		if err := json.Unmarshal(d.Candidates, &log); err != nil {
+		log, err := readDrawn(d.Candidates)
+		if err != nil {
 			return err
 		}
 		sum, just := 0.0, 0.0
@@ -198,8 +197,8 @@ func TestPlanIsALog(t *testing.T) {
 		if len(d.Candidates) == 0 {
 			continue
 		}
-		var log []drawn
-		if err := json.Unmarshal(d.Candidates, &log); err != nil {
+		log, err := readDrawn(d.Candidates)
+		if err != nil {
 			t.Fatal(err)
 		}
 		chance := 0.0

@@ -23,7 +23,7 @@ import (
 //
 //	go test -run xxx -bench 'PlanBook/300000' -benchtime 1x -timeout 1h ./engine
 func BenchmarkPlanBook(b *testing.B) {
-	for _, n := range []int{10_000, 300_000, 1_000_000} {
+	for _, n := range []int{10_000, 50_000, 100_000, 200_000, 300_000, 1_000_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			for b.Loop() {
 				planBook(b, n)

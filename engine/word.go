@@ -279,21 +279,6 @@ func (s *scratch) alternatives(v *verdict, n int) []Alternative {
 	return out
 }
 
-// drawn is one candidate in the log of a decision: the exact distribution.
-type drawn struct {
-	Wait    bool      `json:"wait,omitempty"`
-	Channel string    `json:"channel,omitempty"`
-	Tone    string    `json:"tone,omitempty"`
-	Value   float64   `json:"value"`
-	Prob    float64   `json:"p"`
-	Slots   []drawnAt `json:"slots,omitempty"`
-}
-
-type drawnAt struct {
-	At   int64   `json:"at"`
-	Prob float64 `json:"p"`
-}
-
 // rowOf is the decision as it is logged.
 func rowOf(s *scratch, d *Decision, v *verdict, key string) (ledger.Decision, error) {
 	answer, err := json.Marshal(d)
@@ -305,22 +290,7 @@ func rowOf(s *scratch, d *Decision, v *verdict, key string) (ledger.Decision, er
 		Propensity: d.Propensity, ModelID: d.Model.ID, Status: "proposed", IdempotencyKey: key, Answer: answer, Baseline: v.base,
 	}
 	if v.scored() {
-		log := make([]drawn, 0, len(v.cands))
-		for i := range v.cands {
-			c := &v.cands[i]
-			x := drawn{Wait: c.wait, Value: c.mean, Prob: c.prob}
-			if !c.wait {
-				x.Channel, x.Tone = c.channel.String(), c.tone.String()
-				x.Slots = make([]drawnAt, len(c.slots))
-				for k, o := range c.slots {
-					x.Slots[k] = drawnAt{o.at, o.prob}
-				}
-			}
-			log = append(log, x)
-		}
-		if row.Candidates, err = json.Marshal(log); err != nil {
-			return ledger.Decision{}, fmt.Errorf("decision %s: %w", d.ID, err)
-		}
+		row.Candidates = appendDrawn(nil, v.cands)
 	}
 	if d.Action == ActionContact {
 		c := &v.cands[v.chosen]

@@ -208,6 +208,48 @@ func TestPriceIsWorth(t *testing.T) {
 	}
 }
 
+// What there is nothing of is priced at what the first unit of it adds, also
+// beside what there is too little of; and two things that are of use only
+// together add nothing alone.
+func TestPriceOfTheFirst(t *testing.T) {
+	const plenty = 1 << 40
+	for r := range 7 {
+		x := morning(rand.New(rand.NewPCG(uint64(r), 13)), 400)
+		x.capacity = []int64{plenty, plenty, plenty, plenty, plenty, plenty, plenty}
+		x.capacity[r] = 0
+		s := x.problem().Solve()
+		x.check(t, s)
+		more := *x
+		more.capacity = slices.Clone(x.capacity)
+		more.capacity[r] = 1
+		gain := more.problem().Solve().Value - s.Value
+		if s.Price[r] <= 0 || math.Abs(s.Price[r]-gain) > 1e-4 { // single precision
+			t.Errorf("resource %d: price %v, the first unit adds %v", r, s.Price[r], gain)
+		}
+	}
+
+	x := morning(rand.New(rand.NewPCG(1, 14)), 3000)
+	x.capacity = []int64{300, 0, 200, plenty, plenty, 0, plenty}
+	s := x.problem().Solve()
+	for _, r := range []int{1, 5} {
+		more := *x
+		more.capacity = slices.Clone(x.capacity)
+		more.capacity[r] = 1
+		gain := more.problem().Solve().Value - s.Value
+		// The calls left over from whoever takes it are worth their price.
+		if math.Abs(gain-s.Price[r]) > 0.1*s.Price[r]+0.02 {
+			t.Errorf("resource %d beside scarce ones: price %v, the first unit adds %v", r, s.Price[r], gain)
+		}
+	}
+
+	p := plan.New([]int64{0, 0})
+	p.AddKind(plan.Use{Resource: 0, Amount: 1}, plan.Use{Resource: 1, Amount: 1})
+	p.Add(-1, []plan.Option{{Value: 1}, {Kind: 1, Value: 5}})
+	if s := p.Solve(); s.Price[0] != 0 || s.Price[1] != 0 {
+		t.Errorf("one of two that are needed together is priced %v", s.Price)
+	}
+}
+
 func TestSameWhateverTheProcessors(t *testing.T) {
 	x := morning(rand.New(rand.NewPCG(3, 11)), 20_000)
 	want := x.problem().Solve()

@@ -36,6 +36,7 @@ func (p *Problem) Solve() *Solution {
 		best = s.descend(wholeRounds, best)
 	}
 	s.finish(best)
+	s.priceFirst(best.price)
 	out := &Solution{
 		Choice: make([]int, p.Len()), Kind: make([]int, p.Len()),
 		Value: s.best.value, Bound: max(best.bound, s.best.value), Price: best.price, Used: s.best.used,
@@ -147,6 +148,69 @@ func (s *solver) response(price []float64) (gain float64, used []float64) {
 		used[r] *= times
 	}
 	return gain * times, used
+}
+
+// priceFirst prices the resources of which there is nothing: at what the first
+// unit would add. No price of theirs takes part in the search, where whatever
+// uses one is out of the question, nor in the bound.
+func (s *solver) priceFirst(price []float64) {
+	none := func(r int) bool { return s.capacity[r] == 0 }
+	if !slices.ContainsFunc(s.capacity, func(c int64) bool { return c == 0 }) {
+		return
+	}
+	cost := s.kindPrices(price)
+	// By kind, the one resource that is wanting and how much of it an option
+	// takes; −1: more are wanting than one more unit of one would help.
+	type want struct {
+		resource int
+		amount   float64
+		cost     float64 // of all else
+	}
+	wants := make([]want, len(s.kinds))
+	for k, uses := range s.kinds {
+		w := want{resource: -1}
+		missing := 0
+		for _, u := range uses {
+			switch {
+			case none(u.Resource):
+				missing++
+				w.resource, w.amount = u.Resource, float64(u.Amount)
+			case u.Amount > s.capacity[u.Resource]:
+				missing = math.MinInt // for ever
+			default:
+				w.cost += price[u.Resource] * float64(u.Amount)
+			}
+		}
+		if missing > 1 || missing < 0 {
+			w.resource = -1
+		}
+		wants[k] = w
+	}
+	first := make([]float64, len(price))
+	for i := range s.Len() {
+		group := s.groupPrice(i, price)
+		_, net := s.bestAt(i, cost, group)
+		from, to := s.options(i)
+		for j := from; j < to; j++ {
+			k := s.kind[j]
+			if k == 0 {
+				continue
+			}
+			w := wants[k]
+			switch {
+			case w.resource >= 0 && !math.IsInf(group, 1):
+				first[w.resource] = max(first[w.resource], (float64(s.value[j])-w.cost-group-net)/w.amount)
+			case math.IsInf(group, 1) && !math.IsInf(cost[k], 1):
+				g := s.group[i]
+				first[g] = max(first[g], float64(s.value[j])-cost[k]-net)
+			}
+		}
+	}
+	for r := range price {
+		if none(r) {
+			price[r] = first[r]
+		}
+	}
 }
 
 // bestAt returns the best option of chooser i where kinds cost so much, and
