@@ -2,6 +2,7 @@ package ope_test
 
 import (
 	"errors"
+	"flag"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -11,6 +12,11 @@ import (
 
 	"rappel/models/ope"
 )
+
+// seed is that of the first run: another one shows that a figure is not luck.
+//
+//	go test -v -run 'IntervalsCover|MustNotBeIgnored|WatchedFiftyTimes' ./models/ope -seed 10000
+var seed = flag.Uint64("seed", 0, "seed of the first simulated log")
 
 const (
 	runs    = 500
@@ -114,7 +120,7 @@ func coverage(t *testing.T, w debtors, n int, cfg ope.Config) map[string]covered
 	truth := w.value(w.target)
 	out := map[string]covered{}
 	for run := range runs {
-		rep, err := ope.Evaluate(w.draw(t, uint64(run), n, true), cfg)
+		rep, err := ope.Evaluate(w.draw(t, *seed+uint64(run), n, true), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -206,7 +212,7 @@ func TestCensoringMustNotBeIgnored(t *testing.T) {
 	var ipcw, naive, cut float64
 	const n = 1000
 	for run := range runs {
-		l := w.draw(t, uint64(run), n, true)
+		l := w.draw(t, *seed+uint64(run), n, true)
 		cfg.Estimators = []string{ope.IPCWDR}
 		rep, err := ope.Evaluate(l, cfg)
 		if err != nil {
@@ -250,7 +256,7 @@ func TestSequenceWatchedFiftyTimes(t *testing.T) {
 	cfg.Interval, cfg.Estimators = ope.Delta, []string{ope.DR}
 	missed, ratio, gaussian := 0, 0.0, 0
 	for run := range runs {
-		rep, err := ope.Evaluate(w.draw(t, uint64(run), 2000, true), cfg)
+		rep, err := ope.Evaluate(w.draw(t, *seed+uint64(run), 2000, true), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -362,7 +368,7 @@ func TestBernsteinHoldsOnSmallLogs(t *testing.T) {
 	cfg.Interval, cfg.Estimators, cfg.Looks, cfg.Gate = ope.Bernstein, []string{ope.IPS, ope.DR, ope.SNIPS}, 1, ope.Gate{MinESS: 1, MaxUnsupported: 1}
 	missed := 0
 	for run := range runs {
-		rep, err := ope.Evaluate(w.draw(t, uint64(run), 60, true), cfg)
+		rep, err := ope.Evaluate(w.draw(t, *seed+uint64(run), 60, true), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -392,7 +398,7 @@ func TestComparePairs(t *testing.T) {
 	cfg.Interval = ope.Delta
 	covered, missed := 0, 0
 	for run := range runs {
-		challenger := w.draw(t, uint64(run), 1000, true)
+		challenger := w.draw(t, *seed+uint64(run), 1000, true)
 		champion := *challenger
 		champion.Target = challenger.Propensity
 		champion.V = champion.Q // at ratio 1 the doubly robust value is the mean reward whatever Q
