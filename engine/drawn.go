@@ -37,8 +37,8 @@ const (
 // ErrCandidates reports a log of candidates that cannot be read.
 var ErrCandidates = errors.New("candidates cannot be read")
 
-// appendDrawn adds the candidates with all their probabilities to dst, a sixth
-// as long as in JSON: a book's decisions of one morning are mostly these.
+// appendDrawn adds the candidates with all their probabilities to dst, not as JSON:
+// a book's decisions of one morning are mostly these.
 //
 //	log       = version count candidate…
 //	candidate = what value p [channel tone [count slot…]]
