@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"flag"
@@ -38,7 +39,7 @@ func main() {
 	case *write != "":
 		err = writeRecords(*write, *file, *copies)
 	case *stream != "":
-		err = runStream(os.Stdout, *rappel, *stream)
+		err = runStream(context.Background(), os.Stdout, *rappel, *stream)
 	case *warm:
 		err = runWarm(os.Stdout, *file, *copies)
 	case *periods:

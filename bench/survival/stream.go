@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -120,9 +121,9 @@ func measured(out io.Writer, task string, work func() (result, error)) error {
 
 // runStream runs `rappel survival fit --stream` on the file and prints its time
 // and its peak memory above that of a rappel which only prints its help.
-func runStream(out io.Writer, rappel, path string) error {
+func runStream(ctx context.Context, out io.Writer, rappel, path string) error {
 	run := func(args ...string) ([]byte, *os.ProcessState, error) {
-		c := exec.Command(rappel, args...) //nolint:gosec // the program and the file are the caller's
+		c := exec.CommandContext(ctx, rappel, args...) //nolint:gosec // the program and the file are the caller's
 		c.Stderr = os.Stderr
 		answer, err := c.Output()
 		return answer, c.ProcessState, err

@@ -29,11 +29,16 @@ func writeBills(t *testing.T, path string, n int) {
 	t.Helper()
 	dictionary := &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int8, ValueType: arrow.BinaryTypes.String}
 	schema := arrow.NewSchema([]arrow.Field{
-		{Name: "days", Type: arrow.PrimitiveTypes.Int32}, {Name: "paid", Type: arrow.FixedWidthTypes.Boolean},
-		{Name: "from", Type: arrow.PrimitiveTypes.Float64}, {Name: "amount", Type: arrow.PrimitiveTypes.Float64, Nullable: true},
-		{Name: "age", Type: arrow.PrimitiveTypes.Uint8}, {Name: "sector", Type: arrow.BinaryTypes.String},
-		{Name: "region", Type: dictionary}, {Name: "weight", Type: arrow.PrimitiveTypes.Float32},
-		{Name: "offset", Type: arrow.PrimitiveTypes.Float64}, {Name: "code", Type: arrow.PrimitiveTypes.Int16},
+		{Name: "days", Type: arrow.PrimitiveTypes.Int32},
+		{Name: "paid", Type: arrow.FixedWidthTypes.Boolean},
+		{Name: "from", Type: arrow.PrimitiveTypes.Float64},
+		{Name: "amount", Type: arrow.PrimitiveTypes.Float64, Nullable: true},
+		{Name: "age", Type: arrow.PrimitiveTypes.Uint8},
+		{Name: "sector", Type: arrow.BinaryTypes.String},
+		{Name: "region", Type: dictionary},
+		{Name: "weight", Type: arrow.PrimitiveTypes.Float32},
+		{Name: "offset", Type: arrow.PrimitiveTypes.Float64},
+		{Name: "code", Type: arrow.PrimitiveTypes.Int16},
 		{Name: "due", Type: arrow.FixedWidthTypes.Date32},
 	}, nil)
 	f, err := os.Create(path)
