@@ -2,8 +2,11 @@ package api
 
 import (
 	"net/http"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
+
+	"rappel/engine"
 )
 
 // snapshot handles POST /v1/snapshots.
@@ -23,7 +26,14 @@ func (s *Server) evaluate(c echo.Context) error {
 	if err := operator(c); err != nil {
 		return err
 	}
-	j, err := s.engine.StartEvaluation(c.Request().Context(), param(c, "id"), keyOf(c).ID)
+	force := false
+	if text := c.QueryParam("force"); text != "" {
+		var err error
+		if force, err = strconv.ParseBool(text); err != nil {
+			return &engine.FieldError{Pointer: "/force", Detail: "is neither true nor false"}
+		}
+	}
+	j, err := s.engine.StartEvaluation(c.Request().Context(), param(c, "id"), keyOf(c).ID, force)
 	if err != nil {
 		return err
 	}

@@ -189,6 +189,9 @@ func (e *Engine) frozen(ctx context.Context, b *book, asOf time.Time, o *PolicyO
 		if l.set, err = e.pipe.Load(ctx, asOf, features.Filter{Creditor: b.id, HalfLife: m.HalfLife}); err != nil {
 			return states, fmt.Errorf("vectors as of %s: %w", asOf.Format(time.DateOnly), err)
 		}
+		if l.past, err = e.pasts(ctx, b, nil, time.Time{}, asOf); err != nil {
+			return states, err
+		}
 		l.rows = e.follow(b, l)
 		states[k] = l
 	}

@@ -154,7 +154,8 @@ type Evaluation struct {
 	ESS         float64   `json:"ess"`
 	Trained     bool      `json:"trained_on_rows"` // the model has seen some of them
 	Supported   bool      `json:"supported"`
-	Reason      string    `json:"reason,omitempty"` // why there is no interval
+	Forced      bool      `json:"forced,omitempty"` // answered although the log does not support it
+	Reason      string    `json:"reason,omitempty"` // why there is no interval, or what was overruled
 	Estimator   string    `json:"estimator,omitempty"`
 	Level       float64   `json:"level"`
 	Value       *Gain     `json:"value,omitempty"`
@@ -180,19 +181,25 @@ func (v *Evaluation) String() string {
 		return "rests on no interval: " + v.Reason
 	}
 	d := v.Difference
-	return fmt.Sprintf("rests on %s of %d decisions until %s: %+.4f more than logged, %.0f %% interval %+.4f to %+.4f",
+	text := fmt.Sprintf("rests on %s of %d decisions until %s: %+.4f more than logged, %.0f %% interval %+.4f to %+.4f",
 		v.Estimator, v.Rows, v.To.Format(time.DateOnly), d.Value, 100*v.Level, d.Lo, d.Hi)
+	if v.Forced {
+		text += "; FORCED: " + v.Reason
+	}
+	return text
 }
 
 // EvaluateModel says what a registered model would have earned on our own log:
 // on the decisions after its training, or, where there are none, on all. It
-// keeps the answer for a promotion to rest on.
-func (e *Engine) EvaluateModel(ctx context.Context, id, actor string) (*Evaluation, error) {
+// keeps the answer for a promotion to rest on. force answers, and says so, although
+// the log does not support it.
+func (e *Engine) EvaluateModel(ctx context.Context, id, actor string, force bool) (*Evaluation, error) {
 	_, c, man, err := e.registered(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	cfg := ope.DefaultConfig()
+	cfg.Force = force
 	out := &Evaluation{Model: id, EvaluatedAt: e.opt.Now().UTC(), Level: cfg.Level}
 	log, err := e.PolicyLog(ctx, PolicyOptions{Model: c.model, From: man.To})
 	if errors.Is(err, ErrNoDecisions) {
@@ -227,6 +234,7 @@ func (v *Evaluation) judge(log *PolicyLog, cfg ope.Config) error {
 	}
 	rep, err := ope.Compare(log.Model, log.Against, cfg)
 	v.Supported, v.Reason, v.Debtors = rep.Support.Supported, rep.Support.Reason, rep.Support.Clusters
+	v.Forced = rep.Forced
 	if ess := rep.Support.ESS; ess == ess { // not NaN
 		v.ESS = ess
 	}
@@ -262,11 +270,11 @@ func (v *Evaluation) judge(log *PolicyLog, cfg ope.Config) error {
 }
 
 // StartEvaluation is EvaluateModel as a job.
-func (e *Engine) StartEvaluation(ctx context.Context, id, actor string) (*Job, error) {
+func (e *Engine) StartEvaluation(ctx context.Context, id, actor string, force bool) (*Job, error) {
 	if _, _, _, err := e.registered(ctx, id); err != nil {
 		return nil, err
 	}
-	return e.start(ctx, "evaluation", "", func(ctx context.Context) (any, error) { return e.EvaluateModel(ctx, id, actor) })
+	return e.start(ctx, "evaluation", "", func(ctx context.Context) (any, error) { return e.EvaluateModel(ctx, id, actor, force) })
 }
 
 // evidence is the last evaluation of a model; nil: it has none.

@@ -31,7 +31,7 @@ func newModelCommand() *cobra.Command {
 Each step is in the server's audit log. No request fails meanwhile.`,
 		Example: "  rappel model promote m-20260401-5f2c --url http://127.0.0.1:8080 --key rk_…",
 	}
-	one := func(use, short string, do func(cmd *cobra.Command, r *remote, id string, out io.Writer, asJSON bool) error, args cobra.PositionalArgs) {
+	one := func(use, short string, do func(cmd *cobra.Command, r *remote, id string, out io.Writer, asJSON bool) error, args cobra.PositionalArgs) *cobra.Command {
 		var r remote
 		var asJSON bool
 		sub := &cobra.Command{
@@ -50,6 +50,7 @@ Each step is in the server's audit log. No request fails meanwhile.`,
 		r.flags(sub)
 		sub.Flags().BoolVar(&asJSON, "json", false, "the answer as JSON")
 		c.AddCommand(sub)
+		return sub
 	}
 	one("list", "The registered artefacts", listModels, cobra.NoArgs)
 	one("register MODELDIR", "Let the server know of an artefact on its disk", func(cmd *cobra.Command, r *remote, dir string, out io.Writer, asJSON bool) error {
@@ -59,7 +60,11 @@ Each step is in the server's audit log. No request fails meanwhile.`,
 		}
 		return tellModel(cmd, r, http.MethodPost, "/v1/models", map[string]string{"path": path}, out, asJSON)
 	}, cobra.ExactArgs(1))
-	one("evaluate ID", "What an artefact would have earned on the server's log", evaluateModel, cobra.ExactArgs(1))
+	var force bool
+	evaluate := one("evaluate ID", "What an artefact would have earned on the server's log", func(cmd *cobra.Command, r *remote, id string, out io.Writer, asJSON bool) error {
+		return evaluateModel(cmd, r, id, force, out, asJSON)
+	}, cobra.ExactArgs(1))
+	evaluate.Flags().BoolVar(&force, "force", false, "answer although the log does not support it; the answer says so")
 	one("shadow ID", "Let an artefact decide beside the champion, for the log only", func(cmd *cobra.Command, r *remote, id string, out io.Writer, asJSON bool) error {
 		return tellModel(cmd, r, http.MethodPost, "/v1/models/"+url.PathEscape(id)+"/shadow", nil, out, asJSON)
 	}, cobra.ExactArgs(1))
@@ -110,9 +115,13 @@ func listModels(cmd *cobra.Command, r *remote, _ string, out io.Writer, asJSON b
 	return t.Flush()
 }
 
-func evaluateModel(cmd *cobra.Command, r *remote, id string, out io.Writer, asJSON bool) error {
+func evaluateModel(cmd *cobra.Command, r *remote, id string, force bool, out io.Writer, asJSON bool) error {
 	var v engine.Evaluation
-	if err := r.do(cmd.Context(), "/v1/models/"+url.PathEscape(id)+"/evaluate", &v); err != nil {
+	path := "/v1/models/" + url.PathEscape(id) + "/evaluate"
+	if force {
+		path += "?force=true"
+	}
+	if err := r.do(cmd.Context(), path, &v); err != nil {
 		return err
 	}
 	if asJSON {
