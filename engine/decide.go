@@ -443,11 +443,9 @@ func (s *scratch) push(r *response.Model, c ledger.Channel, tone ledger.Tone, sl
 }
 
 // gainAt is the share of the horizon that is saved if a contact on c in sl
-// moves the debtor: within a day the money moves from this day's column to the
-// next's.
+// moves the debtor. Money is late by days: within one, no hour is dearer.
 func (s *scratch) gainAt(c ledger.Channel, sl *slot) float64 {
-	gain := s.gains[c][sl.day]
-	return max(gain, 1e-6)
+	return max(s.gains[c][sl.day], 1e-6)
 }
 
 // fatigue is how much the contacts before a moment still weigh.
