@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -17,7 +17,7 @@ func TestAPaymentIsJudgedByWhatItPaid(t *testing.T) {
 	natural := func(open, paid int) float64 {
 		a := &account{}
 		for i := range open + paid {
-			v := invoice{id: fmt.Sprint(i), issued: at - 30*86400, due: day - 5, cents: 10_000}
+			v := invoice{id: strconv.Itoa(i), issued: at - 30*86400, due: day - 5, cents: 10_000}
 			if i < paid {
 				v.paid, v.pays = at, []payment{{at: at, cents: v.cents}}
 			}
