@@ -53,7 +53,8 @@ and the same chance falls on each of them, so that what differs is the policy.
   random    a random channel at a random hour, every fourth day
   simple    a rule of sixty lines: counts shrunk to sector and all, greedy
   oracle    knows every debtor's true habits and plans ahead with them
-  oracle-X  the oracle blind to X: ` + strings.Join(world.Blindnesses, ", ") + `
+  oracle-X  the oracle blind to X: ` + strings.Join(world.Blindnesses, ", ") + `,
+            or to some of them, as oracle-channels+hours
 
 Days late are weighted by money. Less late is by which share of the days of fixed,
 the gap closed how far a policy comes from fixed (0) to oracle (1). With several seeds the table shows means and the
@@ -87,8 +88,8 @@ func runSimulate(cmd *cobra.Command, o *simulateOptions) error {
 		return usage(errors.New("--seeds must be at least 1"))
 	}
 	for _, name := range o.policies {
-		blind, oracle := strings.CutPrefix(name, "oracle-")
-		if name != "rappel" && !slices.Contains(world.PolicyNames, name) && (!oracle || !slices.Contains(world.Blindnesses, blind)) {
+		_, oracle := world.Blind(name)
+		if name != "rappel" && !slices.Contains(world.PolicyNames, name) && !oracle {
 			return usage(fmt.Errorf("--policy: %q is none of rappel, %s and oracle-%s", name, strings.Join(world.PolicyNames, ", "), strings.Join(world.Blindnesses, ", oracle-")))
 		}
 	}

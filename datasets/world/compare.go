@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
@@ -18,7 +17,7 @@ import (
 var ErrPolicy = errors.New("world: unknown policy")
 
 // PolicyNames are the policies that need nothing but the world; beside them
-// there is "oracle-" and each of Blindnesses.
+// there is "oracle-" and some of Blindnesses, joined by "+".
 var PolicyNames = []string{"fixed", "segment", "random", "simple", "oracle"}
 
 // NewPolicy returns a policy by name for a world that is to be played for so
@@ -34,10 +33,10 @@ func NewPolicy(ctx context.Context, name string, w *World, days int) (Policy, er
 	case "simple":
 		return NewSimple(w.spec), nil
 	case "oracle":
-		return NewOracle(w, ""), nil
+		return NewOracle(w), nil
 	}
-	if blind, ok := strings.CutPrefix(name, "oracle-"); ok && slices.Contains(Blindnesses, blind) {
-		return NewOracle(w, blind), nil
+	if blind, ok := Blind(name); ok {
+		return NewOracle(w, blind...), nil
 	}
 	return nil, fmt.Errorf("%w %q", ErrPolicy, name)
 }

@@ -3,6 +3,8 @@ package world
 import (
 	"context"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"rappel/datasets/ledger"
@@ -18,15 +20,16 @@ import (
 // debtor's archetype: the loss prices that piece of knowledge.
 type Oracle struct {
 	w       *World
-	blind   string
+	blind   []string
 	minds   map[string]mind
 	typical map[string]*habit // by archetype
 }
 
 // Blindnesses are what an oracle can be told not to know: who answers to which
 // channel, who looks at which hours, what the weather does, that habits have
-// changed, and how each debtor pays when left alone.
-var Blindnesses = []string{"channels", "hours", "weather", "drift", "payers"}
+// changed, how each debtor pays when left alone and follows reminders, who pays in
+// runs, and who has the money this week, tires of being asked and likes which tone.
+var Blindnesses = []string{"channels", "hours", "weather", "drift", "payers", "runs", "moods"}
 
 // mind is the chance, as of a day, that a debtor has decided to pay already,
 // and the day until which it would wait with that.
@@ -46,8 +49,8 @@ func (x *mind) age(m *Morning) {
 }
 
 // NewOracle returns the policy that knows the truth of a world, but for what it
-// is blind to: one of Blindnesses, or nothing.
-func NewOracle(w *World, blind string) *Oracle {
+// is blind to: some of Blindnesses.
+func NewOracle(w *World, blind ...string) *Oracle {
 	o := &Oracle{w: w, blind: blind, minds: make(map[string]mind), typical: make(map[string]*habit)}
 	for i := range w.spec.Archetypes {
 		a := &w.spec.Archetypes[i]
@@ -57,35 +60,77 @@ func NewOracle(w *World, blind string) *Oracle {
 	return o
 }
 
-// Name returns "oracle", or "oracle-" and what it is blind to.
+// Name returns "oracle", or "oracle-" and what it is blind to, joined by "+".
 func (o *Oracle) Name() string {
-	if o.blind == "" {
+	if len(o.blind) == 0 {
 		return "oracle"
 	}
-	return "oracle-" + o.blind
+	return oraclePrefix + strings.Join(o.blind, "+")
 }
+
+const oraclePrefix = "oracle-"
+
+// Blind returns what the oracle of a name is blind to; ok is false where the name
+// is not that of an oracle, or names what is none of Blindnesses.
+func Blind(name string) (blind []string, ok bool) {
+	list, ok := strings.CutPrefix(name, oraclePrefix)
+	if !ok {
+		return nil, name == "oracle"
+	}
+	blind = strings.Split(list, "+")
+	return blind, !slices.ContainsFunc(blind, func(b string) bool { return !slices.Contains(Blindnesses, b) })
+}
+
+// knows tells whether the oracle was left a piece of knowledge.
+func (o *Oracle) knows(what string) bool { return !slices.Contains(o.blind, what) }
 
 // habit returns the habits of a debtor as far as the oracle knows them.
 func (o *Oracle) habit(d *debtor, day int) *habit {
 	h, typical := d.habit(day), o.typical[d.archetype.Name]
-	switch o.blind {
-	case "drift":
-		return &d.habits[0]
-	case "hours":
-		mixed := *h
-		mixed.available = typical.available
-		return &mixed
-	case "channels":
-		mixed := *typical
-		mixed.available = h.available
-		return &mixed
+	if !o.knows("drift") {
+		h = &d.habits[0]
 	}
-	return h
+	if o.knows("hours") && o.knows("channels") {
+		return h
+	}
+	mixed := *typical
+	if o.knows("hours") {
+		mixed.available = h.available
+	}
+	if o.knows("channels") {
+		mixed.attention, mixed.affinity = h.attention, h.affinity
+	}
+	return &mixed
+}
+
+// seen returns the debtor as far as the oracle knows it.
+func (o *Oracle) seen(d *debtor) *debtor {
+	a := d.archetype
+	if o.knows("payers") && o.knows("runs") && o.knows("moods") {
+		return d
+	}
+	x := *d
+	if !o.knows("payers") {
+		sum, total := 0.0, 0.0
+		for _, name := range sortedKeys(a.Payers) {
+			sum += a.Payers[name] * o.w.spec.Payers[name].Response
+			total += a.Payers[name]
+		}
+		x.response = sum / total
+	}
+	if !o.knows("runs") {
+		x.run = noRun
+	}
+	if !o.knows("moods") {
+		x.ability = 1 / (1 + math.Exp(-a.Ability))
+		x.sensitivity, x.attitude, x.reliability = o.w.spec.Fatigue.Sensitivity, a.Attitude, a.Reliability
+	}
+	return &x
 }
 
 // hazardAt returns the daily hazard of paying unasked as far as it is known.
 func (o *Oracle) hazardAt(d *debtor, past int) float64 {
-	if o.blind != "payers" {
+	if o.knows("payers") {
 		return d.hazardAt(past)
 	}
 	sum, total := 0.0, 0.0
@@ -142,7 +187,7 @@ func (o *Oracle) Act(_ context.Context, m Morning) ([]Action, error) {
 			delete(o.minds, a.ID)
 			continue
 		}
-		d := o.w.byID[a.ID]
+		d := o.seen(o.w.byID[a.ID])
 		mind := o.minds[a.ID]
 		mind.age(&m)
 		if m.Now.Sub(a.Last()) < silence {
@@ -275,7 +320,7 @@ func (o *Oracle) options(m *Morning, a *Account, d *debtor, pastDue int, cents i
 	h := o.habit(d, m.Day)
 	first := localTime(a.Zone, m.Date, firstHour).Unix()
 	var looks, sunk [lookAhead]float64
-	w.looks(looks[:], d, h, first, o.blind != "weather")
+	w.looks(looks[:], d, h, first, o.knows("weather"))
 	kept := d.reliability * (0.4 + 0.6*d.ability)
 	var out []option
 	for c := range ledger.Channel(ledger.Channels) {
