@@ -15,7 +15,6 @@ import (
 	"rappel/models"
 	"rappel/models/bandit"
 	"rappel/models/response"
-	"rappel/models/timing"
 )
 
 // learned is what a creditor's book has taught as of a moment: the model, and
@@ -26,10 +25,11 @@ type learned struct {
 	model *models.Model
 	post  *bandit.Posterior
 	ref   ModelRef
-	set   *features.Set        // vectors as of asOf; nil before the first learning
-	sky   skies                // the weather to come, as known at asOf
-	past  pasts                // what was known at the issue of each invoice
-	rows  map[string]*outcomes // by debtor: what became of the contacts
+	set   *features.Set         // vectors as of asOf; nil before the first learning
+	sky   skies                 // the weather to come, as known at asOf
+	past  pasts                 // what was known at the issue of each invoice
+	looks map[ledger.Key]*looks // when debtors noticed messages
+	rows  map[string]*outcomes  // by debtor: what became of the contacts
 }
 
 func newLearned(c champion, asOf time.Time) *learned {
@@ -101,6 +101,7 @@ func (e *Engine) Learn(ctx context.Context, creditor string, asOf time.Time) (*L
 		return nil, fmt.Errorf("learn %s: %w", creditor, err)
 	}
 	m.AddProfiles(l.profiles())
+	e.look(b, l)
 	if due {
 		if err := e.refit(ctx, b, l); err != nil {
 			return nil, fmt.Errorf("learn %s: %w", creditor, err)
@@ -162,13 +163,14 @@ func (l *learned) habit(h *habit, key ledger.Key, f *facts) {
 		h.payShare[d] = 1.0 / 7
 	}
 	h.runs = models.RunsOf(&[7]float64{}, 0)
+	if k := l.looks[key]; k != nil {
+		l.model.Timing.Impute(&h.looks, &k.seen, &k.lain, &k.dated, h.profile)
+		h.opens, h.exposure = &h.looks, &k.lain
+	}
 	if l.set != nil {
 		if i, ok := l.set.Row(key); ok {
 			s := l.set
-			l.model.Looks(&h.looks, s, i, h.profile)
-			h.opens = &h.looks
 			h.area = s.Area[i]
-			h.exposure = (*[timing.Hours]float32)(s.Exposure[i*timing.Hours:])
 			l.own(h, i)
 			h.method = s.UsualMethod[i]
 		}
@@ -469,6 +471,7 @@ func (e *Engine) restore(ctx context.Context, b *book, at time.Time) (*learned, 
 		return nil, fmt.Errorf("learnt state of %s: %w", b.id, err)
 	}
 	l.post = m.Bandit.Posterior()
+	e.look(b, l)
 	l.rows = e.follow(b, l)
 	return l, nil
 }

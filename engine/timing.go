@@ -3,12 +3,10 @@ package engine
 import (
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
 	"rappel/datasets/ledger"
-	"rappel/features"
 	"rappel/models"
 	"rappel/models/timing"
 )
@@ -70,6 +68,19 @@ func (a *account) firstSigns(at int64) (first []int64, any bool) {
 	return first, any
 }
 
+// firstDays returns, by contact, the day on which a person first noticed it where
+// only the day is known; 0: never, or not by date alone.
+func (a *account) firstDays(at int64, loc *time.Location) []ledger.Day {
+	days := make([]ledger.Day, len(a.contacts))
+	for k := range a.signs {
+		s := &a.signs[k]
+		if s.at <= at && !s.precise && s.ref >= 0 && days[s.ref] == 0 && a.attention(s, s.ref, at) {
+			days[s.ref] = ledger.DayOf(time.Unix(s.at, 0), loc)
+		}
+	}
+	return days
+}
+
 // hourOfWeek returns the hour of the week of a moment, Monday 00:00 is 0.
 func hourOfWeek(unix int64, loc *time.Location) int {
 	t := time.Unix(unix, 0).In(loc)
@@ -79,8 +90,7 @@ func hourOfWeek(unix int64, loc *time.Location) int {
 // maxNotices bounds the messages that a half-life is chosen on.
 const maxNotices = 10_000
 
-// exposed is how many hours a message is taken to lie unread, as in
-// features/sql/touch.sql.
+// exposed is how many hours a message is taken to lie unread.
 const exposed = 96
 
 // chooseHalfLife chooses, for all books, how fast openings are forgotten: as foretells
@@ -111,6 +121,7 @@ func (e *Engine) chooseHalfLife(m *models.Model, asOf time.Time, books ...*book)
 				}
 				notices = append(notices, timing.Notice{
 					Debtor: id, Profile: profile, Hour: int32(hourOfWeek(s, f.loc)), Waited: int32((s - c.at) / 3600), Day: float64(s) / 86400,
+					Speed: &m.Speeds[c.channel],
 				})
 			}
 			if len(notices)-n < 2 {
@@ -149,7 +160,6 @@ func (e *Engine) trials(trials []timing.Trial, b *book, l *learned, stratum *int
 	at := l.asOf.Unix()
 	var f facts
 	var h habit
-	var looks, exposure [timing.Hours]float32
 	var slot [1]int32
 	var chance [1]float64
 	b.mu.RLock()
@@ -163,26 +173,24 @@ func (e *Engine) trials(trials []timing.Trial, b *book, l *learned, stratum *int
 		if !any {
 			continue
 		}
-		var shows [ledger.Channels]bool
-		for i, s := range first {
-			shows[a.contacts[i].channel] = shows[a.contacts[i].channel] || s != 0
-		}
 		f.place(a, at, e.zone, b.location.Load())
+		days := a.firstDays(at, f.loc)
+		shows := shows(a, first, days)
 		l.habit(&h, a.key, &f)
 		// Each half of the contacts is foretold from the other: what is foretold of a
 		// contact must not know what came of it, nor of those it is compared with.
 		var halves [2][timing.Hours]float64
 		for fold := range halves {
-			looks, exposure = [timing.Hours]float32{}, [timing.Hours]float32{}
-			if h.opens != nil {
-				looks, exposure = *h.opens, *h.exposure
-			}
+			other := *l.looks[a.key]
 			for i := fold; i < len(a.contacts); i += 2 {
-				if a.contacts[i].at <= at {
-					l.without(&looks, &exposure, a, i, first[i], f.loc)
+				if c := &a.contacts[i]; c.at <= at && shows[c.channel] {
+					other.add(c, first[i], days[i], at, f.loc, l.model, -1)
 				}
 			}
-			l.model.Timing.Posterior(&halves[fold], &looks, &exposure, h.profile)
+			for how := range other.seen {
+				other.seen[how] = max(other.seen[how], 0)
+			}
+			l.model.Timing.Posterior(&halves[fold], &other.seen, &other.lain, h.profile)
 		}
 		for i := range a.contacts {
 			c := &a.contacts[i]
@@ -201,28 +209,6 @@ func (e *Engine) trials(trials []timing.Trial, b *book, l *learned, stratum *int
 		*stratum += 2 * ledger.Channels
 	}
 	return trials
-}
-
-// without takes out of a debtor's looks and exposure what contact i added, which
-// a person first noticed at a moment (0 never).
-func (l *learned) without(looks, exposure *[timing.Hours]float32, a *account, i int, first int64, loc *time.Location) {
-	at := l.asOf.Unix()
-	c := &a.contacts[i]
-	weight := float32(math.Exp2(-float64(at-c.at) / 86400 / l.model.HalfLife))
-	end := min(c.at+exposed*3600, at)
-	if first != 0 {
-		end = min(end, first+1)
-	}
-	for t := c.at; t < end; t += 3600 {
-		how := hourOfWeek(t, loc)
-		exposure[how] = max(exposure[how]-weight*float32(features.Unread(int(t-c.at)/3600)), 0)
-	}
-	for k := range a.signs {
-		if s := &a.signs[k]; s.ref == i && s.at <= at && s.precise && a.attention(s, i, at) {
-			how := hourOfWeek(s.at, loc)
-			looks[how] = max(looks[how]-weight, 0)
-		}
-	}
 }
 
 // testHours sets aside the hours of all, or of profiles, where they are refuted.
@@ -270,21 +256,33 @@ func (e *Engine) testHours(l *learned, permutations int, books ...*book) (HoursR
 func (e *Engine) fitTiming(l *learned, seed uint64, permutations int, books ...*book) (TimingReport, error) {
 	m := l.model
 	r := TimingReport{HalfLife: m.HalfLife}
-	if err := m.FitTiming(l.set, profileOf, seed); err != nil {
-		return r, err
-	}
-	r.Report, r.Groups = m.Timing.Report, len(m.Timing.Groups)/timing.Hours
-	var delays []timing.Delay
-	for _, b := range books {
-		delays = append(delays, e.delays(b, l)...)
-	}
-	if len(delays) > 0 {
+	// Hours are what noticing leaves when speeds are taken out, and the other way
+	// round: each is fitted given the other, hours last.
+	for round := range 2 {
+		l.looks = nil
+		for _, b := range books {
+			e.look(b, l)
+		}
+		if err := m.FitTiming(e.rowsOfLooks(l, books), seed); err != nil {
+			return r, err
+		}
+		if round > 0 {
+			break
+		}
+		var delays []timing.Delay
+		for _, b := range books {
+			delays = append(delays, e.delays(b, l)...)
+		}
+		if len(delays) == 0 {
+			break
+		}
 		speeds, err := timing.FitSpeed(delays, models.PriorSpeeds(), 20)
 		if err != nil {
 			return r, fmt.Errorf("speeds: %w", err)
 		}
 		m.Speeds = speeds
 	}
+	r.Report, r.Groups = m.Timing.Report, len(m.Timing.Groups)/timing.Hours
 	var err error
 	if r.Hours, err = e.testHours(l, permutations, books...); err != nil {
 		return r, err
@@ -314,11 +312,13 @@ func (e *Engine) delays(b *book, l *learned) []timing.Delay {
 		}
 		f.place(a, at, e.zone, b.location.Load())
 		l.habit(&h, a.key, &f)
+		days := a.firstDays(at, f.loc)
+		shows := shows(a, first, days)
 		avail := &[timing.Hours]float64{}
 		l.model.Timing.Posterior(avail, h.opens, h.exposure, h.profile)
 		for i := range a.contacts {
 			c := &a.contacts[i]
-			if c.at > at || c.at < at-timingWindow || c.channel == ledger.Letter {
+			if c.at > at || c.at < at-timingWindow || c.channel == ledger.Letter || !shows[c.channel] || days[i] != 0 {
 				continue
 			}
 			d := timing.Delay{

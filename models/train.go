@@ -4,28 +4,12 @@ import (
 	"errors"
 	"fmt"
 
-	"rappel/features"
 	"rappel/models/survival"
 	"rappel/models/timing"
 )
 
-// FitTiming estimates hours from behaviour vectors. profile gives the key of a
-// row's profile. Signs of which only the date is known speak for its weekday.
-func (m *Model) FitTiming(s *features.Set, profile func(*features.Set, int) string, seed uint64) error {
-	order := s.Sorted()
-	rows := timing.Rows{
-		Counts:   make([]float32, 0, len(order)*timing.Hours),
-		Exposure: make([]float32, 0, len(order)*timing.Hours),
-		Profile:  make([]int32, 0, len(order)),
-	}
-	for _, i := range order {
-		p := m.Profile(profile(s, i))
-		var looks [timing.Hours]float32
-		m.Looks(&looks, s, i, p)
-		rows.Counts = append(rows.Counts, looks[:]...)
-		rows.Exposure = append(rows.Exposure, s.Exposure[i*timing.Hours:][:timing.Hours]...)
-		rows.Profile = append(rows.Profile, int32(p))
-	}
+// FitTiming estimates hours from what was seen, and lay unread, by hour of the week.
+func (m *Model) FitTiming(rows timing.Rows, seed uint64) error {
 	opt := timing.DefaultOptions(len(m.Profiles))
 	opt.Seed = seed
 	hours, err := timing.Fit(rows, opt)
@@ -34,13 +18,6 @@ func (m *Model) FitTiming(s *features.Set, profile func(*features.Set, int) stri
 	}
 	m.Timing = hours
 	return nil
-}
-
-// Looks stores in dst the signs of a debtor, row i of s, by hour of the week,
-// those known by date spread over the hours of their day.
-func (m *Model) Looks(dst *[timing.Hours]float32, s *features.Set, i, profile int) {
-	m.Timing.Impute(dst, (*[timing.Hours]float32)(s.Opens[i*timing.Hours:]), (*[timing.Hours]float32)(s.Exposure[i*timing.Hours:]),
-		(*[timing.Days]float32)(s.OpenWeekday[i*timing.Days:]), profile)
 }
 
 // FitHazards estimates from person-periods what becomes of invoices: the pay

@@ -107,3 +107,31 @@ func TestNewHabitsAreFoundWithinWeeks(t *testing.T) {
 		t.Errorf("new habit found for %d of %d debtors after %d weeks in all, want nine in ten and eight weeks on average", found, debtors, weeks)
 	}
 }
+
+// Habits that stay are not forgotten because messages sink: most are noticed soon
+// after sending, whatever the hour, and speeds say so.
+func TestHalfLifeKnowsThatMessagesSink(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	speed := &Speed{Edges: []int32{0, 1, 3, 96}, Rate: []float64{20, 5, 0.3}}
+	m := Prior(DefaultOptions(0))
+	var events []Notice
+	for d := range int32(120) {
+		shift := rng.Int32N(24)
+		for day := 0.0; day < 360; day += 5 + float64(rng.IntN(4)) {
+			sent := int32(day)%Days*24 + 8 + rng.Int32N(11)
+			for u := range int32(96) {
+				if h := (sent + u) % Hours; rng.Float64() < m.Curves[(h+shift)%Hours]*speed.At(u) {
+					events = append(events, Notice{Debtor: d, Profile: -1, Day: day, Hour: h, Waited: u, Speed: speed})
+					break
+				}
+			}
+		}
+	}
+	got, scores, err := m.HalfLife(events, HalfLives())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != 3650 {
+		t.Errorf("half-life %g days (scores %.3f), want that nothing is forgotten", got, scores)
+	}
+}
