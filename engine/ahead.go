@@ -143,7 +143,10 @@ func (s *scratch) bestHours(r *response.Model) {
 			if day >= 5 {
 				x += r.Coef[response.CovWeekend]
 			}
-			s.rates[day][c] = math.Exp(min(x, 2)) // 0 where no hour is usable
+			s.rates[day][c] = 0
+			if !math.IsInf(x, -1) { // some hour is usable
+				s.rates[day][c] = response.Effective(x, s.habit.rateSD[c])
+			}
 		}
 	}
 }

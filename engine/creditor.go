@@ -71,7 +71,7 @@ func DefaultCreditor(id string) Creditor {
 		ID: id, Country: "BE", Timezone: "Europe/Brussels", Currency: "EUR", Autonomy: Auto, PolicyPack: "open",
 		Capacities: Capacity{},
 		Value: Value{
-			LossRate: 0.014, CapitalRate: 0.08, Annoyance: 0.035,
+			LossRate: 0.014, CapitalRate: 0.08, Annoyance: 0.06,
 			Cost: map[string]float64{"email": 0.01, "sms": 0.08, "whatsapp": 0.07, "letter": 1.60, "phone": 6.00},
 		},
 		Cadence: Cadence{GapDays: 2, PerWeek: 3, PerMonth: 12},

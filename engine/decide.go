@@ -316,7 +316,7 @@ func (s *scratch) candidates(q *question, v *verdict) {
 			}
 			worth := max(stake-s.ahead.late[1]*float64(sl.day), 0)
 			x := s.push(r, c, ledger.Friendly, sl)
-			value := worth*s.believe(int(c), response.Fired(h.rate[c]+x.sum())) - toll - cost[c] - s.weary[sl.day]
+			value := worth*s.believe(int(c), response.Moves(h.rate[c]+x.sum(), h.rateSD[c])) - toll - cost[c] - s.weary[sl.day]
 			s.options = append(s.options, option{at: sl.at, value: value})
 			if value > best {
 				best, bestAt = value, i
@@ -336,7 +336,7 @@ func (s *scratch) candidates(q *question, v *verdict) {
 			s.cands = append(s.cands, candidate{
 				channel: c, tone: tone, slots: options, at: sl.at, day: sl.day, hour: sl.hour, how: sl.how,
 				gain: s.gainAt(c, sl), stake: max(stake-s.ahead.late[1]*float64(sl.day), 0),
-				moved: response.Fired(h.rate[c] + x.sum()), push: x, seen24: s.noticed[c][sl.how],
+				moved: response.Moves(h.rate[c]+x.sum(), h.rateSD[c]), push: x, seen24: s.noticed[c][sl.how],
 				cost: cost[c], annoy: s.weary[sl.day] + toll,
 			})
 		}

@@ -323,7 +323,7 @@ func (s *scratch) split(p *parts, c *candidate) {
 	p.pressure = at(models.EffectFatigue, models.EffectPressure) - c.annoy
 	p.cost = -c.cost
 	if x := c.push.sum() - c.push.late; math.Abs(x) > 1e-9 && c.moved > 0 {
-		average := response.Fired(s.habit.rate[c.channel] + c.push.late)
+		average := response.Moves(s.habit.rate[c.channel]+c.push.late, s.habit.rateSD[c.channel])
 		unit := structure * (c.moved - average) / c.moved / x
 		p.hour += unit * c.push.hour
 		p.weather = unit * c.push.weather

@@ -107,7 +107,8 @@ func (a *account) follow(d *response.Debtor, told *[ledger.Channels][2]float64, 
 			k.Lag = int(on - day)
 			if end.kind != endHeld && k.Lag < response.Lags {
 				if last != next {
-					d.Payments, last = append(d.Payments, response.Payment{Day: int(on), Natural: a.natural(end, m.Hazard, h, on, loc)}), next
+					natural, swept := a.natural(end, m.Hazard, h, on, loc)
+					d.Payments, last = append(d.Payments, response.Payment{Day: int(on), Natural: natural, Swept: swept}), next
 				}
 				k.Payment = len(d.Payments) - 1
 			}
@@ -144,8 +145,8 @@ func (a *account) ends(at int64) []end {
 	}
 	for i := range a.cases {
 		c := &a.cases[i]
-		if c.OpenedAt.IsZero() || c.OpenedAt.Unix() > at {
-			continue
+		if c.OpenedAt.IsZero() || c.OpenedAt.Unix() > at || c.Outcome == "broken" && c.ClosedAt.Unix() <= at {
+			continue // what was not kept moved nobody
 		}
 		kind := endHeld
 		if c.Kind == "promise" || c.Kind == "payment_plan" {
@@ -158,19 +159,23 @@ func (a *account) ends(at int64) []end {
 }
 
 // natural is the intensity with which an account would have paid or promised
-// what it did on a local day had nobody asked: that of an invoice it paid on that
-// day, their mean where it paid several at once. What else was open and stayed so
-// tells nothing of whose doing this payment was.
-func (a *account) natural(e *end, hazard *models.Hazard, h *habit, day ledger.Day, loc *time.Location) float64 {
+// what it did on a local day had nobody asked, and whether it paid all that was
+// due (response.Payment). Where a part was paid, any of what was due could have
+// been, and their hazards add up; where all was, it was paid in one go, with the
+// hazard of an invoice.
+func (a *account) natural(e *end, hazard *models.Hazard, h *habit, day ledger.Day, loc *time.Location) (intensity float64, swept int) {
 	if e.kind == endPromised {
-		return unasked
+		return unasked, 0
 	}
 	wd := (int(day.Weekday()) + 6) % 7
-	sum, n := 0.0, 0.0
+	sum, due, paid := 0.0, 0, 0
 	for i := range a.invoices {
 		v := &a.invoices[i]
-		paid := func(p payment) bool { return ledger.DayOf(time.Unix(p.at, 0), loc) == day }
-		if v.issued == 0 || v.issued > e.at || !slices.ContainsFunc(v.pays, paid) {
+		if v.issued == 0 || v.issued > e.at || v.cancelled != 0 && v.cancelled <= e.at {
+			continue
+		}
+		now := slices.ContainsFunc(v.pays, func(p payment) bool { return ledger.DayOf(time.Unix(p.at, 0), loc) == day })
+		if !now && (v.paid != 0 && v.paid <= e.at || v.due > day+preDueDays) {
 			continue
 		}
 		p := hazard.Day(&models.Period{
@@ -179,9 +184,18 @@ func (a *account) natural(e *end, hazard *models.Hazard, h *habit, day ledger.Da
 			Lift: h.runs.Lift(wd, day.MonthEnd()), Past: h.past(v.id),
 		})
 		sum -= math.Log1p(-min(p, 0.9))
-		n++
+		due++
+		if now {
+			paid++
+		}
 	}
-	return max(sum/max(n, 1), 1e-4)
+	switch {
+	case due > 1 && paid < due:
+		return max(sum, 1e-4), -1
+	case due > 1:
+		return max(sum/float64(due), 1e-4), 1
+	}
+	return max(sum, 1e-4), 0
 }
 
 // owing returns what was owed at a moment, in cents, and the oldest due date.

@@ -255,7 +255,7 @@ func (e *Engine) Debtor(ctx context.Context, key ledger.Key, asOf time.Time) (*P
 		Availability: slices.Clone(s.avail[:]), Opens: widen(h.opens), Exposure: widen(h.exposure), Known: known[:],
 	}
 	for c := range ledger.Channel(ledger.Channels) {
-		rho := response.Fired(h.rate[c])
+		rho := response.Moves(h.rate[c], h.rateSD[c])
 		p.Channels = append(p.Channels, ChannelProfile{
 			Channel: c.String(), Reachable: f.reachable[c], Consent: f.consented[c], Sends: int(h.sends[c]),
 			Answered: int(h.answers[c]), Response: rho, SD: h.rateSD[c] * (1 - rho) * -math.Log1p(-rho), Silent: f.silent[c],

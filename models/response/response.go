@@ -83,6 +83,9 @@ type Debtor struct {
 type Payment struct {
 	Day     int     // for the caller
 	Natural float64 // intensity (−log of not paying) of that day had nobody asked
+	// Swept tells whether all that was due was paid: 1 yes, −1 a part of several
+	// invoices, 0 where there was but one.
+	Swept int
 }
 
 // Model is the pooled estimate. It is plain data.
@@ -93,6 +96,7 @@ type Model struct {
 	Seen   [Channels]float64   // P(sign) of an average debtor
 	Marked [Channels]float64   // P(mark | moved)
 	Stray  [Channels]float64   // P(mark | not moved)
+	Sweeps [2]float64          // P(all that was due is paid | paid unasked, moved), where several invoices were due
 	Told   [Channels]float64   // share of what contacts tell that is left without knowing whose doing payments were
 	// Segments is the number of profiles, Segment their effects, Segments ×
 	// Channels, and SegmentSeen how much more or less they show signs.
@@ -133,13 +137,14 @@ func Prior() *Model {
 		Seen:   [Channels]float64{0.45, 0.5, 0.6, 0.05, 0.5},
 		Marked: [Channels]float64{0.4, 0.4, 0.4, 0.1, 0.95},
 		Stray:  [Channels]float64{0.04, 0.04, 0.04, 0.02, 0.4},
+		Sweeps: [2]float64{0.4, 0.8},
 		Sign:   0.5, SegmentVar: 0.15, OwnVar: 0.25, PairVar: 0.6,
 	}
-	for c, moved := range [Channels]float64{0.15, 0.2, 0.2, 0.13, 0.3} {
+	for c, moved := range [Channels]float64{0.1, 0.14, 0.14, 0.08, 0.12} {
 		m.Told[c] = 0.6
 		m.Base[c] = math.Log(-math.Log1p(-moved)) - (m.OwnVar+m.PairVar)/2
 	}
-	m.Coef = [Covariates]float64{CovNotice: 1, CovFatigue: -0.25, CovFormal: -0.3, CovNeutralLate: 0.25, CovFormalLate: 0.5, CovPreDue: -0.4, CovRepeat: -0.05}
+	m.Coef = [Covariates]float64{CovNotice: 1, CovFatigue: -0.4, CovFormal: -0.3, CovNeutralLate: 0.25, CovFormalLate: 0.5, CovPreDue: -0.4, CovRepeat: -0.05}
 	delay := [Channels]float64{0, 0, 0, 2, 0} // a letter is two days on its way
 	for c := range Channels {
 		for u := range Lags {
@@ -222,6 +227,27 @@ func (m *Model) Unknown() Effects {
 // Fired is the probability that a contact of this log Λ moves the debtor.
 func Fired(log float64) float64 { return -math.Expm1(-math.Exp(min(log, 2))) }
 
+// Moves is the probability that a contact moves a debtor of whom the logarithm of
+// the mean of Λ is believed with a standard deviation of log Λ: Λ is taken to be
+// Gamma, of the lognormal's coefficient of variation, so that
+//
+//	E[1 − exp(−Λ)] = 1 − (1 + μv)^(−1/v),  v = exp(sd²) − 1
+//
+// which is Fired for sd = 0, and less for all others: who is hardly known is not
+// twice as easily moved for being possibly twice as willing.
+func Moves(log, sd float64) float64 { return -math.Expm1(-Effective(log, sd)) }
+
+// Effective is the Λ that moves as surely as one of which log and sd are believed:
+// see Moves.
+func Effective(log, sd float64) float64 {
+	mean := math.Exp(min(log, 2))
+	v := math.Expm1(min(sd*sd, 3))
+	if v < 1e-6 {
+		return mean
+	}
+	return math.Log1p(mean*v) / v
+}
+
 // term is a trial in the course of a fit: what does not change within it.
 type term struct {
 	eta    float64 // log Λ but for the debtor's effects
@@ -257,6 +283,12 @@ func (m *Model) fixed(t *term, d *Debtor, e *Effects, k *Trial) {
 			t.dens *= m.Marked[c] / m.Stray[c]
 		} else {
 			t.dens *= (1 - m.Marked[c]) / (1 - m.Stray[c])
+		}
+		switch d.Payments[k.Payment].Swept {
+		case 1:
+			t.dens *= m.Sweeps[1] / m.Sweeps[0]
+		case -1:
+			t.dens *= (1 - m.Sweeps[1]) / (1 - m.Sweeps[0])
 		}
 	}
 }
@@ -595,11 +627,30 @@ func (f *fit) shape() {
 	const weight = 20 // contacts that the prior's shapes are worth
 	m := f.m
 	var moved, movedMarks, still, stillMarks, full, lost [Channels]float64
+	sweeps := [2][2]float64{ // all and a part, unasked and moved
+		{weight * f.prior.Sweeps[0], weight * (1 - f.prior.Sweeps[0])},
+		{weight * f.prior.Sweeps[1], weight * (1 - f.prior.Sweeps[1])},
+	}
 	for at, p := range f.prior.Lag {
 		m.Lag[at] = weight * p
 	}
 	for i := range f.book {
 		d := &f.book[i]
+		for j := range d.Payments {
+			p := &d.Payments[j]
+			if p.Swept == 0 {
+				continue
+			}
+			asked := 0.0
+			for u := range d.Trials {
+				if d.Trials[u].Payment == j {
+					asked += f.terms[i][u].moved
+				}
+			}
+			part := (1 - p.Swept) / 2
+			sweeps[0][part] += 1 - asked
+			sweeps[1][part] += asked
+		}
 		for j := range d.Trials {
 			k, t := &d.Trials[j], &f.terms[i][j]
 			c, w := k.Channel, k.Weight*t.moved
@@ -617,6 +668,9 @@ func (f *fit) shape() {
 		}
 	}
 	m.normalise()
+	for k, n := range sweeps {
+		m.Sweeps[k] = n[0] / (n[0] + n[1])
+	}
 	for c := range Channels {
 		m.Marked[c] = (weight*f.prior.Marked[c] + movedMarks[c]) / (weight + moved[c])
 		m.Told[c] = max(1-((1-f.prior.Told[c])*2+lost[c])/(2+full[c]), 0.1)

@@ -17,6 +17,7 @@ type world struct {
 	segment  func(segment, c int) float64
 	natural  float64 // daily intensity
 	contacts int
+	sweeps   [2]float64 // P(all is paid | unasked, asked); 0: there is but one bill
 }
 
 // draw plays one debtor day by day: a contact every third day, whose effect
@@ -60,6 +61,10 @@ func (w *world) draw(rng *rand.Rand, segment int) Debtor {
 		}
 		paid := rng.Float64() < -math.Expm1(-sum)
 		whose := sum*rng.Float64() - w.natural // whose doing it was, one after the other
+		asked := 0
+		if whose >= 0 {
+			asked = 1
+		}
 		for i, at := range sent {
 			k := &d.Trials[first+i]
 			k.Lag = day - at
@@ -80,7 +85,13 @@ func (w *world) draw(rng *rand.Rand, segment int) Debtor {
 			k.Marked = rng.Float64() < chance
 		}
 		if paid {
-			d.Payments = append(d.Payments, Payment{Day: day, Natural: w.natural})
+			swept := 0
+			if w.sweeps[asked] > 0 {
+				if swept = -1; rng.Float64() < w.sweeps[asked] {
+					swept = 1
+				}
+			}
+			d.Payments = append(d.Payments, Payment{Day: day, Natural: w.natural, Swept: swept})
 			sent = sent[:0]
 		}
 	}
@@ -361,5 +372,40 @@ func TestSigns(t *testing.T) {
 	}
 	if a, b := with(true), with(false); a <= b {
 		t.Errorf("log Λ %.2f of one who looks, %.2f of one who does not", a, b)
+	}
+}
+
+// Moves is the mean of 1 − exp(−Λ) over what is believed of Λ.
+func TestMovesIsTheMeanOverBelief(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, c := range []struct{ log, sd float64 }{{-2, 0}, {-2, 0.5}, {-1, 0.9}, {0, 0.7}} {
+		sum := 0.0
+		const n = 200_000
+		for range n {
+			sum += -math.Expm1(-math.Exp(c.log - c.sd*c.sd/2 + c.sd*rng.NormFloat64()))
+		}
+		// Gamma for lognormal: alike but for their tails.
+		if got, want := Moves(c.log, c.sd), sum/n; math.Abs(got-want) > 0.03*want {
+			t.Errorf("log Λ %v ± %v moves %.4f, want %.4f", c.log, c.sd, got, want)
+		}
+		if c.sd > 0 && Moves(c.log, c.sd) >= Fired(c.log) {
+			t.Errorf("log Λ %v ± %v is moved as easily as if it were known", c.log, c.sd)
+		}
+	}
+}
+
+// Who pays because asked pays all that is due, who pays unasked pays bill by bill:
+// that is found, and tells whose doing payments were.
+func TestWhatIsSweptTellsWhoseDoingItWas(t *testing.T) {
+	w := plain
+	w.natural, w.sweeps = 0.15, [2]float64{0.2, 0.9}
+	m, err := Fit(w.book(3, 1500, 1), known(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, want := range w.sweeps {
+		if math.Abs(m.Sweeps[k]-want) > 0.04 {
+			t.Errorf("all is paid in %.2f, want %.2f", m.Sweeps[k], want)
+		}
 	}
 }
