@@ -144,9 +144,17 @@ func TestMakePlan(t *testing.T) {
 // little above: marginal prices foresee no falling return.
 func TestOneMoreCaller(t *testing.T) {
 	e, end := practised(t)
+	c, err := e.Creditor(e.Creditors()[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Value.Cost = map[string]float64{"phone": 0.5} // a book of small claims: at six euro nobody is worth a call
+	if err := e.PutCreditor(t.Context(), c, "test"); err != nil {
+		t.Fatal(err)
+	}
 	plan := func(calls, more int) *Plan {
 		p, err := e.MakePlan(t.Context(), PlanRequest{
-			Creditor: e.Creditors()[0], AsOf: end.AddDate(0, 0, -20).Add(5 * time.Hour), CallsPerCaller: 6,
+			Creditor: c.ID, AsOf: end.AddDate(0, 0, -20).Add(5 * time.Hour), CallsPerCaller: 6,
 			Capacity: map[string]int{"email": 0, "sms": 0, "whatsapp": 0, "letter": 0, "phone": calls + more},
 			Blocks:   []Block{{"phone", 9, 12, calls + more/2}, {"phone", 13, 16, calls + more/2}},
 		})
