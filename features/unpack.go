@@ -350,13 +350,11 @@ func (u *unpacked) looks(r int, packed []int64) {
 	}
 }
 
-// Unread is how much the hour of an age counts as exposure while a contact lies
-// unread: it sinks in the pile, and what nobody saw for a day tells little of the
-// hours since. The figures are a belief of how an e-mail sinks.
-func Unread(age int) float64 { return float64(sunk(int64(age))) / freshest }
-
 const freshest = 32
 
+// sunk is how much the hour of an age counts as exposure while a contact lies
+// unread, in parts of freshest: it sinks in the pile, and what nobody saw for a day
+// tells little of the hours since. The figures are a belief of how an e-mail sinks.
 func sunk(age int64) int64 {
 	switch {
 	case age < 6:

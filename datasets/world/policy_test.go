@@ -392,3 +392,27 @@ func BenchmarkHalfYear(b *testing.B) {
 		})
 	}
 }
+
+// An oracle's name says what it is blind to, to one thing or several.
+func TestBlind(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		want []string
+		ok   bool
+	}{
+		{"oracle", nil, true},
+		{"oracle-channels", []string{"channels"}, true},
+		{"oracle-channels+runs+moods", []string{"channels", "runs", "moods"}, true},
+		{"oracle-", nil, false},
+		{"oracle-channels+luck", nil, false},
+		{"simple", nil, false},
+	} {
+		got, ok := Blind(c.name)
+		if ok != c.ok || ok && !slices.Equal(got, c.want) {
+			t.Errorf("%q: %q, %v, want %q, %v", c.name, got, ok, c.want, c.ok)
+		}
+		if w := New(Default(), 1, 1, 0); ok && NewOracle(w, got...).Name() != c.name {
+			t.Errorf("the oracle blind to %q is called %q, want %q", got, NewOracle(w, got...).Name(), c.name)
+		}
+	}
+}
