@@ -95,10 +95,10 @@ func (r *Refresher) all(ctx context.Context, asOf time.Time, filter Filter) (set
 	var pool []arrow.RecordBatch
 	set = new(Set)
 	err = r.p.vectors(ctx, asOf, filter, func(c *session) error {
-		if err := c.build(observed(asOf, filter.Creditor), nil, vectorSteps, "vector", "mark", "pool_all"); err != nil {
+		if err := c.build(observed(asOf, filter.Creditor), nil, vectorSteps, slices.Concat(vectorFiles, []string{"mark", "pool_all"})...); err != nil {
 			return err
 		}
-		if err := c.read(text("vector"), set.Append); err != nil {
+		if err := c.readVectors(set.Append); err != nil {
 			return err
 		}
 		if err := c.marks(marks); err != nil {
@@ -140,7 +140,7 @@ func (r *Refresher) some(c *session, asOf time.Time, keys []ledger.Key) (*Set, b
 		}
 		points := "SELECT * FROM (" + observed(asOf, r.creditor) + ") SEMI JOIN asked USING (creditor_id, debtor_id)"
 		instead := map[string]string{"pool": text("pool_kept")}
-		if err := c.build(points, instead, vectorSteps, "vector", "mark", "kept_fits"); err != nil {
+		if err := c.build(points, instead, vectorSteps, slices.Concat(vectorFiles, []string{"mark", "kept_fits"})...); err != nil {
 			return nil, false, err
 		}
 		misfits := int64(0)
@@ -160,7 +160,7 @@ func (r *Refresher) some(c *session, asOf time.Time, keys []ledger.Key) (*Set, b
 				return nil, false, nil
 			}
 		}
-		if err := c.read(text("vector"), fresh.Append); err != nil {
+		if err := c.readVectors(fresh.Append); err != nil {
 			return nil, false, err
 		}
 		if err := note(r.today, fresh, asOf); err != nil {

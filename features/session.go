@@ -100,7 +100,7 @@ func (c *session) build(points string, instead map[string]string, steps []string
 	for i, s := range slices.Backward(steps) {
 		var ok bool
 		if texts[i], ok = instead[s]; !ok {
-			texts[i] = text(s)
+			texts[i] = textOf(s)
 		}
 		if last[s] > 0 { // what nothing reads is not made, and reads nothing
 			note(texts[i], i)
@@ -113,7 +113,11 @@ func (c *session) build(points string, instead map[string]string, steps []string
 		if last[s] == 0 {
 			continue
 		}
-		if err := c.exec(fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %q AS %s", s, texts[i])); err != nil {
+		if f, ok := folds[s]; ok {
+			if err := f.make(c); err != nil {
+				return err
+			}
+		} else if err := c.exec(fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %q AS %s", s, texts[i])); err != nil {
 			return err
 		}
 		for _, done := range steps[:i] {
@@ -125,6 +129,19 @@ func (c *session) build(points string, instead map[string]string, steps []string
 		}
 	}
 	return nil
+}
+
+// textOf is the text of a step, or the texts that a fold reads.
+func textOf(step string) string {
+	f, ok := folds[step]
+	if !ok {
+		return text(step)
+	}
+	var all strings.Builder
+	for _, name := range f.reads {
+		all.WriteString(text(name))
+	}
+	return all.String()
 }
 
 // answer builds the steps and yields the rows of the file result.
@@ -153,13 +170,7 @@ func (c *session) read(query string, yield func(arrow.RecordBatch) error) error 
 	}
 	defer rows.Release()
 	for rows.Next() {
-		rec, err := unpack(rows.RecordBatch())
-		if err != nil {
-			return err
-		}
-		err = yield(rec)
-		rec.Release()
-		if err != nil {
+		if err := yield(rows.RecordBatch()); err != nil {
 			return err
 		}
 	}
@@ -192,9 +203,14 @@ func (c *session) ask(points []Point) error {
 		b.Field(1).(*array.StringBuilder).Append(p.Debtor)
 		b.Field(2).(*array.TimestampBuilder).Append(arrow.Timestamp(p.AsOf.UnixMicro()))
 	}
+	return c.keepBuilt("asked", b)
+}
+
+// keepBuilt makes a temporary table of what was built.
+func (c *session) keepBuilt(name string, b *array.RecordBuilder) error {
 	rec := b.NewRecordBatch()
 	defer rec.Release()
-	return c.keep("asked", rec.Schema(), []arrow.RecordBatch{rec})
+	return c.keep(name, rec.Schema(), []arrow.RecordBatch{rec})
 }
 
 // keep copies batches to a temporary table.
@@ -209,5 +225,5 @@ func (c *session) keep(name string, s *arrow.Schema, batches []arrow.RecordBatch
 		return fmt.Errorf("features: %s: %w", name, err)
 	}
 	defer release()
-	return c.exec("CREATE OR REPLACE TEMP TABLE " + name + " AS FROM " + name + "_stream; DROP VIEW " + name + "_stream")
+	return c.exec("CREATE OR REPLACE TEMP TABLE \"" + name + "\" AS FROM " + name + "_stream; DROP VIEW " + name + "_stream")
 }

@@ -14,36 +14,71 @@ import (
 	"rappel/datasets/ledger"
 )
 
-// unpack gives a batch of vector.sql the schema of Schema. What is one number or
-// text a debtor passes as it is, without a copy. What happened to a debtor several
-// times comes packed, one whole number an event, and is added up here: SQL says of
-// every event whether it counts, and as what; sums, medians and runs over the
-// events of one debtor are cheap in a loop and dear in a query. A batch of another
-// shape is returned unchanged, retained.
-func unpack(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
-	if len(rec.Schema().FieldIndices("facts")) == 0 {
-		rec.Retain()
-		return rec, nil
+// vectorFiles are the files that the vectors are made of.
+var vectorFiles = []string{"vector", "invoices_of", "payments_of", "looks_of", "contacts_of"}
+
+// answerVectors builds the steps of the vectors and yields them.
+func (c *session) answerVectors(points string, instead map[string]string, yield func(arrow.RecordBatch) error) error {
+	if err := c.build(points, instead, vectorSteps, vectorFiles...); err != nil {
+		return err
 	}
+	return c.readVectors(yield)
+}
+
+// readVectors yields the vectors, in the schema of Schema. What is one number or
+// text a debtor passes as it is, without a copy. What happened to a debtor several
+// times comes as rows of whole numbers, one an event, and is added up here: SQL says
+// of every event whether it counts, and as what; sums, medians and runs over the
+// events of one debtor are cheap in a loop and dear in a query.
+func (c *session) readVectors(yield func(arrow.RecordBatch) error) error {
+	var e eventful
+	for _, g := range []struct {
+		name string
+		dst  **grouped
+	}{{"invoices_of", &e.invoices}, {"payments_of", &e.payments}, {"looks_of", &e.looks}, {"contacts_of", &e.contacts}} {
+		var err error
+		if *g.dst, err = c.group(g.name); err != nil {
+			return err
+		}
+	}
+	return c.read(text("vector"), func(rec arrow.RecordBatch) error {
+		made, err := e.unpack(rec)
+		if err != nil {
+			return err
+		}
+		defer made.Release()
+		return yield(made)
+	})
+}
+
+// eventful are the events of the points; the files say what their columns are.
+type eventful struct{ invoices, payments, looks, contacts *grouped }
+
+// unpack gives a batch of vector.sql the schema of Schema.
+func (e *eventful) unpack(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
 	in, err := readPacked(rec)
 	if err != nil {
 		return nil, err
 	}
 	n := int(rec.NumRows())
 	u := newUnpacked(n)
-	for r := range n {
-		u.invoices(r, in.late.of(r), in.issues.of(r))
-		u.payments(r, in.payDays.of(r), in.payMethods.of(r), in.weekday[r], in.monthEnded[r])
-		u.looks(r, in.looks.of(r))
-		u.unread(r, in.unread.of(r))
-		ripe := u.contacts(r, in.sends.of(r), in.facts.of(r))
+	for r, pid := range in.pid {
+		u.invoices(r, e.invoices.of(pid, 0), e.invoices.of(pid, 1))
+		u.payments(r, e.payments.of(pid, 0), e.payments.of(pid, 1), in.weekday[r], in.monthEnded[r])
+		u.looks(r, e.looks.of(pid, 0))
+		u.unread(r, e.contacts.of(pid, 4))
+		oldest := int64(none)
+		if in.open[r] > 0 {
+			oldest = int64(in.oldest[r])
+		}
+		ripe := u.contacts(r, e.contacts.of(pid, 0), e.contacts.of(pid, 1), oldest)
 		open, pay := in.openRates.of(r), in.payRates.of(r)
 		for k := range ledger.Channels {
 			u.OpenRate[r*ledger.Channels+k] = shrunk(ripe[k].opened, ripe[k].n, open[k])
 			u.Paid7dRate[r*ledger.Channels+k] = shrunk(ripe[k].paid, ripe[k].n, pay[k])
 		}
-		u.spans(r, u.HoursToOpen, in.toOpen.of(r))
-		u.spans(r, u.HoursToPay, in.toPay.of(r))
+		u.spans(r, u.HoursToOpen, e.contacts.of(pid, 1), e.contacts.of(pid, 2))
+		u.spans(r, u.HoursToPay, e.contacts.of(pid, 1), e.contacts.of(pid, 3))
 	}
 	made := reflect.ValueOf(&u.Set).Elem()
 	cols := make([]arrow.Array, len(columns))
@@ -79,14 +114,12 @@ func retype(t arrow.DataType, a arrow.Array) arrow.Array {
 	return array.MakeFromData(same)
 }
 
-// packed is the part of a batch of vector.sql that is not passed on; the files of
-// the groups say how it is packed.
+// packed is the part of a batch of vector.sql from which other columns are made.
 type packed struct {
-	late, payDays, looks, unread lists[int64]
-	sends, facts, toOpen, toPay  lists[int64]
-	issues, payMethods           lists[int32]
-	weekday, monthEnded          []int32        // of today
-	openRates, payRates          lists[float64] // by channel, of the profile
+	pid                 []int32
+	weekday, monthEnded []int32        // of today
+	open, oldest        []float64      // invoices, and days past due of the oldest of them
+	openRates, payRates lists[float64] // by channel, of the profile
 }
 
 func readPacked(rec arrow.RecordBatch) (*packed, error) {
@@ -95,18 +128,11 @@ func readPacked(rec arrow.RecordBatch) (*packed, error) {
 		name string
 		dst  any
 	}{
-		{"late_list", &p.late},
-		{"issue_list", &p.issues},
-		{"pay_days", &p.payDays},
-		{"pay_methods", &p.payMethods},
-		{"looks", &p.looks},
-		{"unread", &p.unread},
-		{"sends", &p.sends},
-		{"facts", &p.facts},
-		{"to_open", &p.toOpen},
-		{"to_pay", &p.toPay},
+		{"pid", &p.pid},
 		{"weekday", &p.weekday},
 		{"month_ended", &p.monthEnded},
+		{"open_invoices", &p.open},
+		{"oldest_dpd", &p.oldest},
 		{"open_rates", &p.openRates},
 		{"pay_rates", &p.payRates},
 	} {
@@ -116,13 +142,14 @@ func readPacked(rec arrow.RecordBatch) (*packed, error) {
 		}
 		var fits bool
 		switch dst := c.dst.(type) {
-		case *lists[int64]:
-			fits = dst.read(col)
-		case *lists[int32]:
-			fits = dst.read(col)
 		case *[]int32:
 			var a *array.Int32
 			if a, fits = col.(*array.Int32); fits {
+				*dst = a.Values()
+			}
+		case *[]float64:
+			var a *array.Float64
+			if a, fits = col.(*array.Float64); fits {
 				*dst = a.Values()
 			}
 		case *lists[float64]:
@@ -184,7 +211,7 @@ func newUnpacked(n int) *unpacked {
 	for _, f := range []*[]float64{
 		&u.DaysLateMedian, &u.DaysLateMAD, &u.DaysLateTrend, &u.CadenceDays, &u.Cadence,
 		&u.PayMonthEnd, &u.DaysSincePayment, &u.DaysSinceUsualPayday,
-		&u.Step, &u.HoursSinceContact, &u.LastChannel, &u.Contacts7d, &u.Contacts28d,
+		&u.Step, &u.HoursSinceContact, &u.LastChannel, &u.Contacts7d, &u.Contacts28d, &u.MachineOpens, &u.Complaints,
 	} {
 		*f = make([]float64, n)
 	}
@@ -208,8 +235,13 @@ func newUnpacked(n int) *unpacked {
 }
 
 // invoices puts those that were paid in the order of their settlement.
-func (u *unpacked) invoices(r int, late []int64, issues []int32) {
-	own := append(u.own[:0], late...)
+func (u *unpacked) invoices(r int, late, issues []int64) {
+	own := u.own[:0]
+	for _, v := range late {
+		if v != none {
+			own = append(own, v)
+		}
+	}
 	slices.Sort(own)
 	n := len(own)
 	sum, last := int64(0), int64(0) // of all, and of the last three
@@ -227,10 +259,7 @@ func (u *unpacked) invoices(r int, late []int64, issues []int32) {
 		u.DaysLateMedian[r], u.DaysLateMAD[r] = medianAndMAD(own)
 	}
 
-	own = own[:0]
-	for _, day := range issues {
-		own = append(own, int64(day))
-	}
+	own = append(own[:0], issues...)
 	slices.Sort(own)
 	gaps := own[:0]
 	for i := 1; i < len(own); i++ {
@@ -277,7 +306,7 @@ func middle(sorted []int64) int64 {
 const one = 1 << 30
 
 // payments adds up pay days, each once, and payments by method.
-func (u *unpacked) payments(r int, days []int64, methods []int32, weekday, monthEnded int32) {
+func (u *unpacked) payments(r int, days, methods []int64, weekday, monthEnded int32) {
 	u.DaysSincePayment[r], u.DaysSinceUsualPayday[r] = -1, -1
 	if len(days) == 0 {
 		return
@@ -317,7 +346,7 @@ func (u *unpacked) payments(r int, days []int64, methods []int32, weekday, month
 		count[m]++
 		if v&8 != 0 {
 			dated[m]++
-			late[m] += int64(v>>4 - 1<<19)
+			late[m] += v>>4 - 1<<19
 		}
 	}
 	best := 0
@@ -336,11 +365,18 @@ func (u *unpacked) payments(r int, days []int64, methods []int32, weekday, month
 }
 
 // looks adds up signs by hour of the week, and by weekday where only the date is
-// known.
+// known; and counts what machines opened, and complaints.
 func (u *unpacked) looks(r int, packed []int64) {
 	var slot [HoursOfWeek + 7]int64
 	for _, v := range packed {
-		slot[v&255] += v >> 8
+		switch v {
+		case -1:
+			u.MachineOpens[r]++
+		case -2:
+			u.Complaints[r]++
+		default:
+			slot[v&255] += v >> 8
+		}
 	}
 	for h, w := range slot[:HoursOfWeek] {
 		u.Opens[r*HoursOfWeek+h] = float32(float64(w) / one)
@@ -374,6 +410,9 @@ func sunk(age int64) int64 {
 func (u *unpacked) unread(r int, packed []int64) {
 	var slot [HoursOfWeek]int64
 	for _, v := range packed {
+		if v == none {
+			continue
+		}
 		first, length, weight := v>>38, v>>31&127, v&(1<<31-1)
 		for age := range length {
 			slot[((first+age+72)%HoursOfWeek+HoursOfWeek)%HoursOfWeek] += weight * sunk(age) // 1970 began on a Thursday
@@ -393,17 +432,17 @@ func shrunk(x, n int64, profile float64) float32 {
 	return float32((float64(x) + 10*profile) / (float64(n) + 10))
 }
 
-// contacts counts contacts by channel, and by age; it returns those that are ripe,
-// by channel.
-func (u *unpacked) contacts(r int, sends, facts []int64) (ripen [ledger.Channels]ripe) {
+// contacts counts contacts by channel, and by age, and those since the oldest open
+// invoice fell due, oldest days ago (none: none is open); it returns those that are ripe, by channel.
+func (u *unpacked) contacts(r int, sends, facts []int64, oldest int64) (ripen [ledger.Channels]ripe) {
 	u.HoursSinceContact[r], u.LastChannel[r] = -1, -1
 	var good [ledger.Channels]int64 // when the last was sent that was noticed, or followed by a payment
 	for k := range good {
 		good[k] = math.MinInt64
 	}
 	last, youngest := int64(math.MinInt64), int64(math.MaxInt64)
-	for i, f := range facts { // see response.sql
-		age, ch := f>>18, f>>15&7
+	for i, f := range facts { // see contacts_of.sql
+		age, ch := f>>17, f>>14&7
 		youngest = min(youngest, age)
 		if age < 7 {
 			u.Contacts7d[r]++
@@ -411,7 +450,9 @@ func (u *unpacked) contacts(r int, sends, facts []int64) (ripen [ledger.Channels
 		if age < 28 {
 			u.Contacts28d[r]++
 		}
-		u.Step[r] += float64(f >> 14 & 1)
+		if age < oldest {
+			u.Step[r]++
+		}
 		if ch >= ledger.Channels {
 			continue
 		}
@@ -437,7 +478,7 @@ func (u *unpacked) contacts(r int, sends, facts []int64) (ripen [ledger.Channels
 		}
 	}
 	for i, f := range facts {
-		if ch := f >> 15 & 7; ch < ledger.Channels && sends[i] > good[ch] {
+		if ch := f >> 14 & 7; ch < ledger.Channels && sends[i] > good[ch] {
 			u.SilentRun[r*ledger.Channels+int(ch)]++
 		}
 	}
@@ -448,11 +489,13 @@ func (u *unpacked) contacts(r int, sends, facts []int64) (ripen [ledger.Channels
 }
 
 // spans writes the median of spans in microseconds to hours, by channel.
-func (u *unpacked) spans(r int, hours []float32, packed []int64) {
-	if len(packed) == 0 {
-		return
+func (u *unpacked) spans(r int, hours []float32, facts, packed []int64) {
+	own := u.own[:0]
+	for i, v := range packed {
+		if ch := facts[i] >> 14 & 7; v != none && ch < ledger.Channels {
+			own = append(own, v<<3|ch)
+		}
 	}
-	own := append(u.own[:0], packed...)
 	slices.SortFunc(own, func(a, b int64) int { return cmp.Or(cmp.Compare(a&7, b&7), cmp.Compare(a, b)) })
 	u.own = own
 	for len(own) > 0 {

@@ -59,13 +59,6 @@ CREATE MACRO look_decay(age_days) AS
 CREATE MACRO growth(day) AS pow(2.0, (day - 20000) / 180.0);
 CREATE MACRO paid_then(grown, day) AS (coalesce(grown, 0) / growth(day))::DOUBLE;
 
--- How many days before today lie in at least one of some spans of days, given where
--- they begin and, apart, where they are over, both in order: from the first beginning
--- to the last end, less the gaps. After i ends and before beginning i + 1 nothing lasts.
-CREATE MACRO covered(begins, over, today) AS
-    least(over[-1], today) - least(begins[1], today)
-    - coalesce(list_sum(list_transform(begins[2:], lambda x, i: greatest(least(x, today) - least(over[i], today), 0))), 0);
-
 -- Lists, in the fixed order of channels, weekdays, methods and parts of the day.
 CREATE MACRO channel_number(name) AS
     CASE name WHEN 'email' THEN 0 WHEN 'sms' THEN 1 WHEN 'whatsapp' THEN 2

@@ -1,0 +1,265 @@
+package features
+
+import (
+	"math"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+)
+
+// folds are the steps that are made here: SQL says of each row whose it is, when it
+// counts and from when to when it lasts, and a loop over the days of one debtor, in
+// order, finds what lies between them. In a query that is a join of all that a
+// debtor has with all that it has, or lists, each of which costs more than the
+// loop. What a fold gives is a relation like any other.
+var folds = map[string]fold{
+	"reminded": {[]string{"spell", "sending"}, (*session).reminded},
+	"natural":  {[]string{"overdue", "sending", "turn"}, (*session).natural},
+}
+
+type fold struct {
+	reads []string // the files whose rows it is given
+	make  func(*session) error
+}
+
+// reminded counts the contacts between the issue of an invoice and its settlement.
+// out: reminded(iid UBIGINT, contacts BIGINT), of invoices that had any.
+func (c *session) reminded() error {
+	sent, err := c.group("sending")
+	if err != nil {
+		return err
+	}
+	sent.sort()
+	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
+		{Name: "iid", Type: arrow.PrimitiveTypes.Uint64},
+		{Name: "contacts", Type: arrow.PrimitiveTypes.Int64},
+	}, nil))
+	defer b.Release()
+	iids, counts := b.Field(0).(*array.Uint64Builder), b.Field(1).(*array.Int64Builder)
+	err = c.read(text("spell"), func(rec arrow.RecordBatch) error {
+		did, iid := rec.Column(0).(*array.Int32).Values(), rec.Column(1).(*array.Uint64).Values()
+		issued, settled := rec.Column(2).(*array.Int64).Values(), rec.Column(3).(*array.Int64).Values()
+		for i, d := range did {
+			own := sent.of(d, 0)
+			first, _ := slices.BinarySearch(own, issued[i]+1)
+			if n, _ := slices.BinarySearch(own[first:], settled[i]); n > 0 {
+				iids.Append(iid[i])
+				counts.Append(int64(n))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.keepBuilt("reminded", b)
+}
+
+// natural finds the days before today on which something was overdue and no contact
+// had been sent that day or in the seven days before, and those of them on which an
+// invoice was paid: what a debtor does unasked. Which days are such depends on what
+// came before them only, so they are found once for all points of a debtor; each
+// counts those before its today.
+// out: natural(pid INTEGER, natural_days, natural_payments BIGINT), of debtors with
+// anything overdue at some time.
+func (c *session) natural() error {
+	overdue, err := c.group("overdue")
+	if err != nil {
+		return err
+	}
+	sent, err := c.group("sending")
+	if err != nil {
+		return err
+	}
+	turns, err := c.group("turn")
+	if err != nil {
+		return err
+	}
+	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
+		{Name: "pid", Type: arrow.PrimitiveTypes.Int32},
+		{Name: "natural_days", Type: arrow.PrimitiveTypes.Int64},
+		{Name: "natural_payments", Type: arrow.PrimitiveTypes.Int64},
+	}, nil))
+	defer b.Release()
+	pids, days, payments := b.Field(0).(*array.Int32Builder), b.Field(1).(*array.Int64Builder), b.Field(2).(*array.Int64Builder)
+	var u unasked
+	for d := range turns.groups() {
+		if !u.of(overdue.of(d, 0), overdue.of(d, 1), overdue.of(d, 2), sent.of(d, 1)) {
+			continue
+		}
+		today := turns.of(d, 1)
+		for i, pid := range turns.of(d, 0) {
+			n, paid := u.before(today[i])
+			pids.Append(int32(pid))
+			days.Append(n)
+			payments.Append(paid)
+		}
+	}
+	return c.keepBuilt("natural", b)
+}
+
+// shadow is for how many days a contact explains a payment, its own included.
+const shadow = 8
+
+// span is a stretch of days: [from, to).
+type span struct{ from, to int64 }
+
+// unasked are the natural days of one debtor, and the days among them on which an
+// invoice was paid.
+type unasked struct {
+	days []span // in order, apart
+	paid []int64
+	late []span  // scratch
+	sent []int64 // scratch
+}
+
+// of finds them, and reports whether anything was ever overdue. Invoice i was
+// overdue on [begins[i], over[i]), if that is not empty, and paid on paid[i], if
+// that is not none; contacts were sent on the days sent, in any order.
+func (u *unasked) of(begins, over, paid, sent []int64) bool {
+	u.days, u.paid, u.late, u.sent = u.days[:0], u.paid[:0], u.late[:0], append(u.sent[:0], sent...)
+	for i := range begins {
+		if over[i] > begins[i] {
+			u.late = append(u.late, span{begins[i], over[i]})
+		}
+	}
+	if len(u.late) == 0 {
+		return false
+	}
+	slices.SortFunc(u.late, func(a, b span) int { return int(a.from - b.from) })
+	slices.Sort(u.sent)
+	free := int64(math.MinInt64) // what lies before is done
+	next := 0                    // of sent
+	for _, l := range u.late {
+		from := max(l.from, free)
+		for from < l.to {
+			for next < len(u.sent) && u.sent[next]+shadow <= from {
+				next++
+			}
+			if next == len(u.sent) || u.sent[next] >= l.to {
+				u.days = append(u.days, span{from, l.to})
+				break
+			}
+			if u.sent[next] > from {
+				u.days = append(u.days, span{from, u.sent[next]})
+			}
+			from = u.sent[next] + shadow
+		}
+		free = max(free, l.to)
+	}
+	u.paid = append(u.paid, paid...)
+	slices.Sort(u.paid)
+	u.paid = slices.Compact(u.paid)
+	i := 0
+	u.paid = slices.DeleteFunc(u.paid, func(d int64) bool {
+		for i < len(u.days) && u.days[i].to <= d {
+			i++
+		}
+		return i == len(u.days) || d < u.days[i].from
+	})
+	return true
+}
+
+// before counts them before a day.
+func (u *unasked) before(today int64) (days, payments int64) {
+	for _, s := range u.days {
+		if s.from >= today {
+			break
+		}
+		days += min(s.to, today) - s.from
+	}
+	n, _ := slices.BinarySearch(u.paid, today)
+	return days, int64(n)
+}
+
+// none stands for NULL.
+const none = math.MinInt64
+
+// grouped holds the rows of a query by their first column, the number of a debtor or
+// point, from 1 on; the other columns are whole numbers.
+type grouped struct {
+	from []int // group k has the rows [from[k], from[k+1])
+	cols [][]int64
+}
+
+// group reads the rows of a file, in no particular order within a group.
+func (c *session) group(name string) (*grouped, error) {
+	var keys []int32
+	var cols [][]int64
+	err := c.read(text(name), func(rec arrow.RecordBatch) error {
+		keys = append(keys, rec.Column(0).(*array.Int32).Values()...)
+		if cols == nil {
+			cols = make([][]int64, rec.NumCols()-1)
+		}
+		for k := range cols {
+			col := rec.Column(k + 1).(*array.Int64)
+			at := len(cols[k])
+			cols[k] = append(cols[k], col.Values()...)
+			if col.NullN() > 0 {
+				for i := range col.Len() {
+					if col.IsNull(i) {
+						cols[k][at+i] = none
+					}
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	last := int32(0)
+	for _, k := range keys {
+		last = max(last, k)
+	}
+	g := &grouped{from: make([]int, last+2), cols: cols}
+	for _, k := range keys {
+		g.from[k+1]++
+	}
+	for k := range last + 1 {
+		g.from[k+1] += g.from[k]
+	}
+	place := make([]int, len(keys))
+	next := slices.Clone(g.from)
+	for i, k := range keys {
+		place[i] = next[k]
+		next[k]++
+	}
+	for k, col := range cols {
+		sorted := make([]int64, len(col))
+		for i, v := range col {
+			sorted[place[i]] = v
+		}
+		cols[k] = sorted
+	}
+	return g, nil
+}
+
+// groups yields the numbers of the groups.
+func (g *grouped) groups() func(yield func(int32) bool) {
+	return func(yield func(int32) bool) {
+		for k := range len(g.from) - 1 {
+			if g.from[k] < g.from[k+1] && !yield(int32(k)) {
+				return
+			}
+		}
+	}
+}
+
+// of returns a column of a group, empty where there is no such group.
+func (g *grouped) of(key int32, column int) []int64 {
+	if int(key) >= len(g.from)-1 {
+		return nil
+	}
+	return g.cols[column][g.from[key]:g.from[key+1]]
+}
+
+// sort puts the first column of each group in order; of a group with several
+// columns, the others lose their rows.
+func (g *grouped) sort() {
+	for k := range g.groups() {
+		slices.Sort(g.of(k, 0))
+	}
+}
