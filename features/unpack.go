@@ -15,7 +15,7 @@ import (
 )
 
 // vectorFiles are the files that the vectors are made of.
-var vectorFiles = []string{"vector", "invoices_of", "payments_of", "looks_of", "contacts_of"}
+var vectorFiles = []string{"vector", "invoices_of", "payments_of", "looks_of", "contacts_of", "sky", "rates"}
 
 // answerVectors builds the steps of the vectors and yields them.
 func (c *session) answerVectors(points string, instead map[string]string, yield func(arrow.RecordBatch) error) error {
@@ -31,15 +31,20 @@ func (c *session) answerVectors(points string, instead map[string]string, yield 
 // of every event whether it counts, and as what; sums, medians and runs over the
 // events of one debtor are cheap in a loop and dear in a query.
 func (c *session) readVectors(yield func(arrow.RecordBatch) error) error {
-	var e eventful
+	e := around{rates: map[profileDay]*rates{}}
+	var hours *grouped
 	for _, g := range []struct {
 		name string
 		dst  **grouped
-	}{{"invoices_of", &e.invoices}, {"payments_of", &e.payments}, {"looks_of", &e.looks}, {"contacts_of", &e.contacts}} {
+	}{{"invoices_of", &e.invoices}, {"payments_of", &e.payments}, {"looks_of", &e.looks}, {"contacts_of", &e.contacts}, {"sky", &hours}} {
 		var err error
 		if *g.dst, err = c.group(g.name); err != nil {
 			return err
 		}
+	}
+	e.skies = skiesOf(hours)
+	if err := c.read(text("rates"), e.addRates); err != nil {
+		return err
 	}
 	return c.read(text("vector"), func(rec arrow.RecordBatch) error {
 		made, err := e.unpack(rec)
@@ -51,11 +56,39 @@ func (c *session) readVectors(yield func(arrow.RecordBatch) error) error {
 	})
 }
 
-// eventful are the events of the points; the files say what their columns are.
-type eventful struct{ invoices, payments, looks, contacts *grouped }
+// around is what the rows of vector.sql are completed from; the files say what
+// their columns are.
+type around struct {
+	invoices, payments, looks, contacts *grouped // by pid
+	skies                               []skyAt  // by place
+	rates                               map[profileDay]*rates
+}
+
+type profileDay struct {
+	profile uint64
+	today   int32
+}
+
+// rates are those of a profile, by channel.
+type rates struct{ open, pay [ledger.Channels]float64 }
+
+func (e *around) addRates(rec arrow.RecordBatch) error {
+	prof, today, ch := rec.Column(0).(*array.Uint64).Values(), rec.Column(1).(*array.Int32).Values(), rec.Column(2).(*array.Int32).Values()
+	open, pay := rec.Column(3).(*array.Float64).Values(), rec.Column(4).(*array.Float64).Values()
+	for i, p := range prof {
+		k := profileDay{p, today[i]}
+		r := e.rates[k]
+		if r == nil {
+			r = new(rates)
+			e.rates[k] = r
+		}
+		r.open[ch[i]], r.pay[ch[i]] = open[i], pay[i]
+	}
+	return nil
+}
 
 // unpack gives a batch of vector.sql the schema of Schema.
-func (e *eventful) unpack(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
+func (e *around) unpack(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
 	in, err := readPacked(rec)
 	if err != nil {
 		return nil, err
@@ -72,10 +105,17 @@ func (e *eventful) unpack(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
 			oldest = int64(in.oldest[r])
 		}
 		ripe := u.contacts(r, e.contacts.of(pid, 0), e.contacts.of(pid, 1), oldest)
-		open, pay := in.openRates.of(r), in.payRates.of(r)
+		profile := e.rates[profileDay{in.profile[r], in.today[r]}]
+		if profile == nil {
+			return nil, fmt.Errorf("features: no rates of the profile of point %d", pid)
+		}
 		for k := range ledger.Channels {
-			u.OpenRate[r*ledger.Channels+k] = shrunk(ripe[k].opened, ripe[k].n, open[k])
-			u.Paid7dRate[r*ledger.Channels+k] = shrunk(ripe[k].paid, ripe[k].n, pay[k])
+			u.OpenRate[r*ledger.Channels+k] = shrunk(ripe[k].opened, ripe[k].n, profile.open[k])
+			u.Paid7dRate[r*ledger.Channels+k] = shrunk(ripe[k].paid, ripe[k].n, profile.pay[k])
+		}
+		u.forecast(r, in.ahead.of(r), in.suns.of(r), in.rains.of(r))
+		if place := int(in.place[r]); place < len(e.skies) {
+			e.skies[place].respond(u.SunResponse[4*r:4*r+4], u.RainResponse[4*r:4*r+4], in.upto[r], e.looks.of(pid, 1), e.contacts.of(pid, 4))
 		}
 		u.spans(r, u.HoursToOpen, e.contacts.of(pid, 1), e.contacts.of(pid, 2))
 		u.spans(r, u.HoursToPay, e.contacts.of(pid, 1), e.contacts.of(pid, 3))
@@ -116,10 +156,13 @@ func retype(t arrow.DataType, a arrow.Array) arrow.Array {
 
 // packed is the part of a batch of vector.sql from which other columns are made.
 type packed struct {
-	pid                 []int32
-	weekday, monthEnded []int32        // of today
-	open, oldest        []float64      // invoices, and days past due of the oldest of them
-	openRates, payRates lists[float64] // by channel, of the profile
+	pid, place          []int32
+	upto                []int64
+	profile             []uint64
+	today               []int32
+	weekday, monthEnded []int32   // of today
+	open, oldest        []float64 // invoices, and days past due of the oldest of them
+	ahead, suns, rains  lists[int64]
 }
 
 func readPacked(rec arrow.RecordBatch) (*packed, error) {
@@ -129,12 +172,17 @@ func readPacked(rec arrow.RecordBatch) (*packed, error) {
 		dst  any
 	}{
 		{"pid", &p.pid},
+		{"place", &p.place},
+		{"upto", &p.upto},
+		{"prof", &p.profile},
+		{"today", &p.today},
 		{"weekday", &p.weekday},
 		{"month_ended", &p.monthEnded},
 		{"open_invoices", &p.open},
 		{"oldest_dpd", &p.oldest},
-		{"open_rates", &p.openRates},
-		{"pay_rates", &p.payRates},
+		{"ahead", &p.ahead},
+		{"suns", &p.suns},
+		{"rains", &p.rains},
 	} {
 		col, err := columnNamed(rec, c.name)
 		if err != nil {
@@ -152,7 +200,17 @@ func readPacked(rec arrow.RecordBatch) (*packed, error) {
 			if a, fits = col.(*array.Float64); fits {
 				*dst = a.Values()
 			}
-		case *lists[float64]:
+		case *[]int64:
+			var a *array.Int64
+			if a, fits = col.(*array.Int64); fits {
+				*dst = a.Values()
+			}
+		case *[]uint64:
+			var a *array.Uint64
+			if a, fits = col.(*array.Uint64); fits {
+				*dst = a.Values()
+			}
+		case *lists[int64]:
 			fits = dst.read(col)
 		}
 		if !fits {
@@ -224,8 +282,11 @@ func newUnpacked(n int) *unpacked {
 	for _, f := range []*[]float32{&u.MethodShare, &u.MethodDaysLate} {
 		*f = make([]float32, n*len(ledger.Methods))
 	}
-	for _, f := range []*[]float32{&u.PayWeekday, &u.OpenWeekday} {
+	for _, f := range []*[]float32{&u.PayWeekday, &u.OpenWeekday, &u.ForecastSun, &u.ForecastRain} {
 		*f = make([]float32, n*7)
+	}
+	for _, f := range []*[]float32{&u.SunResponse, &u.RainResponse} {
+		*f = make([]float32, n*4)
 	}
 	for _, f := range []*[]float32{&u.Opens, &u.Exposure} {
 		*f = make([]float32, n*HoursOfWeek)
@@ -506,6 +567,17 @@ func (u *unpacked) spans(r int, hours []float32, facts, packed []int64) {
 		med := (float64(own[(n-1)/2]>>3) + float64(own[n/2]>>3)) / 2
 		hours[r*ledger.Channels+int(ch)] = float32(med / 3.6e9)
 		own = own[n:]
+	}
+}
+
+// forecast spreads what is known of the coming days.
+func (u *unpacked) forecast(r int, ahead, suns, rains []int64) {
+	sun, rain := u.ForecastSun[7*r:7*r+7], u.ForecastRain[7*r:7*r+7]
+	for d := range sun {
+		sun[d], rain[d] = -1, -1
+	}
+	for i, d := range ahead { // see forecast.sql
+		sun[d], rain[d] = float32(float64(suns[i])/60000), float32(float64(rains[i])/1000)
 	}
 }
 

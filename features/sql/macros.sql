@@ -74,24 +74,7 @@ CREATE MACRO kind_number(name) AS
 -- Days late as they are packed, within 20 bits; and a bit of a packed number.
 CREATE MACRO bounded(days) AS greatest(least(days, 524287), -524288);
 CREATE MACRO flag(x, i) AS CASE WHEN x THEN 1 << i ELSE 0 END;
-CREATE MACRO zeros(n) AS list_resize([]::FLOAT[], n, 0);
 -- The area of a profile: country (the creditor's where unknown) and the first
 -- two characters of the postcode. It is also the region of weather and signals.
 CREATE MACRO profile_area(own, creditors, postcode) AS
     coalesce(nullif(own, ''), creditors, '') || left(postcode, 2);
--- The weather of an hour, or of several, packed into one number that adds up: how
--- many hours, of those the wet ones, and minutes of sun.
-CREATE MACRO packed_sky(sun, wet) AS 1 + wet * 262144 + sun * 68719476736;
-CREATE MACRO hours(sky) AS sky % 262144;
-CREATE MACRO wets(sky) AS sky // 262144 % 262144;
-CREATE MACRO suns(sky) AS sky // 68719476736;
--- Sums of x by part of the day, and two such lists added up.
-CREATE MACRO by_part(x, part) AS
-    [sum(CASE WHEN part = 0 THEN x ELSE 0 END), sum(CASE WHEN part = 1 THEN x ELSE 0 END),
-     sum(CASE WHEN part = 2 THEN x ELSE 0 END), sum(CASE WHEN part = 3 THEN x ELSE 0 END)]::BIGINT[];
-CREATE MACRO added(a, b) AS [a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4]];
--- What a debtor's hours show of the weather, by part of the day: the mean of x at
--- hours with a sign, less its mean over hours when something lay unread, shrunk
--- to 0 with the weight of ten signs.
-CREATE MACRO weather_effect(x, n, base_x, base_n) AS
-    CASE WHEN n > 0 AND base_n > 0 THEN (x / n - base_x / base_n) * n / (n + 10) ELSE 0 END;

@@ -1,10 +1,10 @@
 -- pool: on a day, what is known of each profile (creditor, kind, sector, area)
 -- and of all debtors of the creditor, by channel.
 -- in:  crowd, moment
--- out: for each day on which a vector is wanted: creditor UBIGINT (a hash), prof,
---      today; lists by channel: open_rates, pay_rates (share of contacts opened, or
---      followed by a payment, within a week), all_open_rates, all_pay_rates (of all
---      debtors of the creditor)
+-- out: for each day on which a vector is wanted and each channel: creditor UBIGINT (a
+--      hash), prof, today, ch; open_rate, pay_rate (share of contacts opened, or
+--      followed by a payment, within a week), all_open, all_pay (of all debtors of
+--      the creditor)
 -- Strength: everyone is shrunk to 1/5 and 1/10 with the weight of 20 contacts, a
 -- profile to everyone with that of 40.
 -- Leak guard: ripe_day <= today.
@@ -31,9 +31,6 @@ WITH wanted AS (
     SELECT creditor, prof, today, ch, sum(sum(n)) OVER w AS n, sum(sum(looked)) OVER w AS looked, sum(sum(paid)) OVER w AS paid
     FROM ripe GROUP BY creditor, prof, today, ch WINDOW w AS (PARTITION BY prof, ch ORDER BY today)
 )
-SELECT creditor, prof, today,
-       list((looked + 40 * all_open) / (n + 40) ORDER BY ch) AS open_rates,
-       list((paid + 40 * all_pay) / (n + 40) ORDER BY ch) AS pay_rates,
-       list(all_open ORDER BY ch) AS all_open_rates, list(all_pay ORDER BY ch) AS all_pay_rates
+SELECT creditor, prof, today, ch, (looked + 40 * all_open) / (n + 40) AS open_rate, (paid + 40 * all_pay) / (n + 40) AS pay_rate,
+       all_open, all_pay
 FROM profile JOIN everyone USING (creditor, today, ch)
-GROUP BY creditor, prof, today

@@ -1,9 +1,8 @@
 -- pool_kept: pool, from a relation kept from earlier that day instead of crowd. A
 -- profile that it does not hold had no contact that counts.
 -- in:  kept (columns of pool), moment
--- out: open_rates and pay_rates of pool, for the profiles of moment
-SELECT w.prof, w.today, coalesce(open_rates, all_open) AS open_rates, coalesce(pay_rates, all_pay) AS pay_rates
+-- out: prof, today, ch, open_rate and pay_rate of pool, for the profiles of moment
+SELECT w.prof, w.today, a.ch, coalesce(open_rate, 40 * a.all_open / 40) AS open_rate, coalesce(pay_rate, 40 * a.all_pay / 40) AS pay_rate
 FROM (SELECT DISTINCT hash(creditor_id) AS creditor, prof, today FROM moment) w
-LEFT JOIN kept USING (prof, today)
-JOIN (SELECT creditor, today, any_value(all_open_rates) AS all_open, any_value(all_pay_rates) AS all_pay
-      FROM kept GROUP BY creditor, today) a ON a.creditor = w.creditor AND a.today = w.today
+JOIN (SELECT DISTINCT creditor, today, ch, all_open, all_pay FROM kept) a USING (creditor, today)
+LEFT JOIN kept k ON k.prof = w.prof AND k.today = w.today AND k.ch = a.ch

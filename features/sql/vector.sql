@@ -1,11 +1,12 @@
 -- vector: the groups side by side.
--- in:  moment, payment, context, weather_response, forecast, sector, holiday, pool
+-- in:  moment, payment, context, place, forecast, sector, holiday
 -- out: one row per point: pid, by which the reader finds the rows of invoices_of,
---      payments_of, looks_of and contacts_of; the columns of Schema of one number or
---      text, DOUBLE and VARCHAR, or of signals; and what the reader makes the others
---      with (see unpack.go): weekday and month_ended of today, and the rates of the
---      profile, by channel. What is not known is 0 unless the column says otherwise.
-SELECT pid, creditor_id, debtor_id, as_of,
+--      payments_of, looks_of and contacts_of; place and upto, by which those of sky;
+--      prof and today, by which those of rates; the columns of Schema of one number
+--      or text, DOUBLE and VARCHAR; and weekday and month_ended of today and the
+--      lists of forecast, from which the reader makes others (see unpack.go). What is
+--      not known is 0 unless the column says otherwise.
+SELECT pid, place, upto, prof, today, creditor_id, debtor_id, as_of,
        kind, sector, area, language, zone AS timezone, country,
        weekday(today)::INTEGER AS weekday, since_month_end(today)::INTEGER AS month_ended,
        coalesce(invoices_seen, 0)::DOUBLE AS invoices_seen,
@@ -26,11 +27,7 @@ SELECT pid, creditor_id, debtor_id, as_of,
        coalesce(today - oldest_due, 0)::DOUBLE AS oldest_dpd,
        coalesce(natural_days, 0)::DOUBLE AS natural_days,
        coalesce(natural_payments, 0)::DOUBLE AS natural_payments,
-       open_rates, pay_rates,
-       coalesce(sun_response, zeros(4))::FLOAT[4] AS sun_response,
-       coalesce(rain_response, zeros(4))::FLOAT[4] AS rain_response,
-       coalesce(forecast_sun, list_resize([]::FLOAT[], 7, -1))::FLOAT[7] AS forecast_sun,
-       coalesce(forecast_rain, list_resize([]::FLOAT[], 7, -1))::FLOAT[7] AS forecast_rain,
+       ahead, suns, rains,
        coalesce(sector_risk, 0)::DOUBLE AS sector_risk,
        coalesce(sector_risk_change, 0)::DOUBLE AS sector_risk_change,
        coalesce(region_risk, 0)::DOUBLE AS region_risk,
@@ -39,8 +36,7 @@ SELECT pid, creditor_id, debtor_id, as_of,
        coalesce(today - oldest_due, 0)::DOUBLE AS days_past_due,
        coalesce(rating, 0)::DOUBLE AS rating,
        coalesce(rating_change, 0)::DOUBLE AS rating_change
-FROM moment
-LEFT JOIN payment USING (pid) LEFT JOIN context USING (pid) LEFT JOIN weather_response USING (pid)
+FROM moment JOIN place USING (area, zid)
+LEFT JOIN payment USING (pid) LEFT JOIN context USING (pid)
 LEFT JOIN forecast USING (area, "zone", today, upto) LEFT JOIN sector USING (sector, area, country, upto)
 LEFT JOIN holiday USING (country, today)
-JOIN pool USING (prof, today)
