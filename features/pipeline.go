@@ -30,7 +30,7 @@ var (
 		"issued", "receipt", "settled", "sent", "reminded", "bill", "sign", "touch", "natural", "payment",
 	}
 	crowdSteps  = append(slices.Clone(history[:slices.Index(history, "natural")]), "crowd")
-	vectorSteps = append(slices.Clone(history), "context", "crowd", "pool", "place", "forecast", "sector", "holiday")
+	vectorSteps = append(slices.Clone(history), "context", "crowd", "place", "forecast", "sector", "holiday")
 	pastSteps   = append(slices.Clone(history), "past")
 	hazardSteps = append(slices.Clone(pastSteps), "stretch")
 )

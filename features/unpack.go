@@ -5,24 +5,30 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"runtime"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"golang.org/x/sync/errgroup"
 
 	"rappel/datasets/ledger"
 )
 
 // vectorFiles are the files that the vectors are made of.
-var vectorFiles = []string{"vector", "invoices_of", "payments_of", "looks_of", "contacts_of", "sky", "rates"}
+var vectorFiles = []string{"vector", "invoices_of", "payments_of", "looks_of", "contacts_of", "sky"}
 
 // answerVectors builds the steps of the vectors and yields them.
 func (c *session) answerVectors(points string, instead map[string]string, yield func(arrow.RecordBatch) error) error {
-	if err := c.build(points, instead, vectorSteps, vectorFiles...); err != nil {
+	if err := c.build(points, instead, vectorSteps, slices.Concat(vectorFiles, poolFiles)...); err != nil {
 		return err
 	}
-	return c.readVectors(yield)
+	p, err := c.pool()
+	if err != nil {
+		return err
+	}
+	return c.readVectors(p, yield)
 }
 
 // readVectors yields the vectors, in the schema of Schema. What is one number or
@@ -30,8 +36,9 @@ func (c *session) answerVectors(points string, instead map[string]string, yield 
 // times comes as rows of whole numbers, one an event, and is added up here: SQL says
 // of every event whether it counts, and as what; sums, medians and runs over the
 // events of one debtor are cheap in a loop and dear in a query.
-func (c *session) readVectors(yield func(arrow.RecordBatch) error) error {
-	e := around{rates: map[profileDay]*rates{}}
+// The rates of profiles are those of p; errDay says that it does not hold all.
+func (c *session) readVectors(p *pool, yield func(arrow.RecordBatch) error) error {
+	e := around{pool: p}
 	var hours *grouped
 	for _, g := range []struct {
 		name string
@@ -43,9 +50,6 @@ func (c *session) readVectors(yield func(arrow.RecordBatch) error) error {
 		}
 	}
 	e.skies = skiesOf(hours)
-	if err := c.read(text("rates"), e.addRates); err != nil {
-		return err
-	}
 	return c.read(text("vector"), func(rec arrow.RecordBatch) error {
 		made, err := e.unpack(rec)
 		if err != nil {
@@ -61,30 +65,7 @@ func (c *session) readVectors(yield func(arrow.RecordBatch) error) error {
 type around struct {
 	invoices, payments, looks, contacts *grouped // by pid
 	skies                               []skyAt  // by place
-	rates                               map[profileDay]*rates
-}
-
-type profileDay struct {
-	profile uint64
-	today   int32
-}
-
-// rates are those of a profile, by channel.
-type rates struct{ open, pay [ledger.Channels]float64 }
-
-func (e *around) addRates(rec arrow.RecordBatch) error {
-	prof, today, ch := rec.Column(0).(*array.Uint64).Values(), rec.Column(1).(*array.Int32).Values(), rec.Column(2).(*array.Int32).Values()
-	open, pay := rec.Column(3).(*array.Float64).Values(), rec.Column(4).(*array.Float64).Values()
-	for i, p := range prof {
-		k := profileDay{p, today[i]}
-		r := e.rates[k]
-		if r == nil {
-			r = new(rates)
-			e.rates[k] = r
-		}
-		r.open[ch[i]], r.pay[ch[i]] = open[i], pay[i]
-	}
-	return nil
+	pool                                *pool
 }
 
 // unpack gives a batch of vector.sql the schema of Schema.
@@ -95,30 +76,13 @@ func (e *around) unpack(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
 	}
 	n := int(rec.NumRows())
 	u := newUnpacked(n)
-	for r, pid := range in.pid {
-		u.invoices(r, e.invoices.of(pid, 0), e.invoices.of(pid, 1))
-		u.payments(r, e.payments.of(pid, 0), e.payments.of(pid, 1), in.weekday[r], in.monthEnded[r])
-		u.looks(r, e.looks.of(pid, 0))
-		u.unread(r, e.contacts.of(pid, 4))
-		oldest := int64(none)
-		if in.open[r] > 0 {
-			oldest = int64(in.oldest[r])
-		}
-		ripe := u.contacts(r, e.contacts.of(pid, 0), e.contacts.of(pid, 1), oldest)
-		profile := e.rates[profileDay{in.profile[r], in.today[r]}]
-		if profile == nil {
-			return nil, fmt.Errorf("features: no rates of the profile of point %d", pid)
-		}
-		for k := range ledger.Channels {
-			u.OpenRate[r*ledger.Channels+k] = shrunk(ripe[k].opened, ripe[k].n, profile.open[k])
-			u.Paid7dRate[r*ledger.Channels+k] = shrunk(ripe[k].paid, ripe[k].n, profile.pay[k])
-		}
-		u.forecast(r, in.ahead.of(r), in.suns.of(r), in.rains.of(r))
-		if place := int(in.place[r]); place < len(e.skies) {
-			e.skies[place].respond(u.SunResponse[4*r:4*r+4], u.RainResponse[4*r:4*r+4], in.upto[r], e.looks.of(pid, 1), e.contacts.of(pid, 4))
-		}
-		u.spans(r, u.HoursToOpen, e.contacts.of(pid, 1), e.contacts.of(pid, 2))
-		u.spans(r, u.HoursToPay, e.contacts.of(pid, 1), e.contacts.of(pid, 3))
+	var work errgroup.Group
+	share := (n + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
+	for from := 0; from < n; from += share {
+		work.Go(func() error { return e.complete(&unpacked{Set: u.Set}, in, from, min(from+share, n)) })
+	}
+	if err := work.Wait(); err != nil {
+		return nil, err
 	}
 	made := reflect.ValueOf(&u.Set).Elem()
 	cols := make([]arrow.Array, len(columns))
@@ -146,6 +110,37 @@ func (e *around) unpack(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
 	return array.NewRecordBatch(schema, cols, rec.NumRows()), nil
 }
 
+// complete makes the columns of the rows from, from+1, …, to-1.
+func (e *around) complete(u *unpacked, in *packed, from, to int) error {
+	for r := from; r < to; r++ {
+		pid := in.pid[r]
+		u.invoices(r, e.invoices.of(pid, 0), e.invoices.of(pid, 1))
+		u.payments(r, e.payments.of(pid, 0), e.payments.of(pid, 1), in.weekday[r], in.monthEnded[r])
+		u.looks(r, e.looks.of(pid, 0))
+		u.unread(r, e.contacts.of(pid, 4))
+		oldest := int64(none)
+		if in.open[r] > 0 {
+			oldest = int64(in.oldest[r])
+		}
+		ripe := u.contacts(r, e.contacts.of(pid, 0), e.contacts.of(pid, 1), oldest)
+		profile, err := e.pool.rates(in.creditor[r], in.profile[r], in.today[r])
+		if err != nil {
+			return err
+		}
+		for k := range ledger.Channels {
+			u.OpenRate[r*ledger.Channels+k] = shrunk(ripe[k].opened, ripe[k].n, profile.open[k])
+			u.Paid7dRate[r*ledger.Channels+k] = shrunk(ripe[k].paid, ripe[k].n, profile.pay[k])
+		}
+		u.forecast(r, in.ahead.of(r), in.suns.of(r), in.rains.of(r))
+		if place := int(in.place[r]); place < len(e.skies) {
+			e.skies[place].respond(u.SunResponse[4*r:4*r+4], u.RainResponse[4*r:4*r+4], in.upto[r], e.looks.of(pid, 1), e.contacts.of(pid, 4))
+		}
+		u.spans(r, u.HoursToOpen, e.contacts.of(pid, 1), e.contacts.of(pid, 2))
+		u.spans(r, u.HoursToPay, e.contacts.of(pid, 1), e.contacts.of(pid, 3))
+	}
+	return nil
+}
+
 // retype gives an array the exact type t, of the same layout, without a copy.
 func retype(t arrow.DataType, a arrow.Array) arrow.Array {
 	d := a.Data()
@@ -158,7 +153,7 @@ func retype(t arrow.DataType, a arrow.Array) arrow.Array {
 type packed struct {
 	pid, place          []int32
 	upto                []int64
-	profile             []uint64
+	creditor, profile   []uint64
 	today               []int32
 	weekday, monthEnded []int32   // of today
 	open, oldest        []float64 // invoices, and days past due of the oldest of them
@@ -174,6 +169,7 @@ func readPacked(rec arrow.RecordBatch) (*packed, error) {
 		{"pid", &p.pid},
 		{"place", &p.place},
 		{"upto", &p.upto},
+		{"creditor", &p.creditor},
 		{"prof", &p.profile},
 		{"today", &p.today},
 		{"weekday", &p.weekday},

@@ -2,11 +2,11 @@
 -- in:  moment, payment, context, place, forecast, sector, holiday
 -- out: one row per point: pid, by which the reader finds the rows of invoices_of,
 --      payments_of, looks_of and contacts_of; place and upto, by which those of sky;
---      prof and today, by which those of rates; the columns of Schema of one number
+--      creditor (a hash), prof and today, by which the rates of a pool; the columns of Schema of one number
 --      or text, DOUBLE and VARCHAR; and weekday and month_ended of today and the
 --      lists of forecast, from which the reader makes others (see unpack.go). What is
 --      not known is 0 unless the column says otherwise.
-SELECT pid, place, upto, prof, today, creditor_id, debtor_id, as_of,
+SELECT pid, place, upto, hash(creditor_id) AS creditor, prof, today, creditor_id, debtor_id, as_of,
        kind, sector, area, language, zone AS timezone, country,
        weekday(today)::INTEGER AS weekday, since_month_end(today)::INTEGER AS month_ended,
        coalesce(invoices_seen, 0)::DOUBLE AS invoices_seen,
