@@ -1,6 +1,7 @@
 package features
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -15,8 +16,8 @@ import (
 // debtor has with all that it has, or lists, each of which costs more than the
 // loop. What a fold gives is a relation like any other.
 var folds = map[string]fold{
-	"reminded": {[]string{"spell", "sending"}, (*session).reminded},
-	"natural":  {[]string{"overdue", "sending", "turn"}, (*session).natural},
+	"settled": {[]string{"paying", "sending"}, (*session).settled},
+	"natural": {[]string{"overdue", "sending", "turn"}, (*session).natural},
 }
 
 type fold struct {
@@ -24,37 +25,72 @@ type fold struct {
 	make  func(*session) error
 }
 
-// reminded counts the contacts between the issue of an invoice and its settlement.
-// out: reminded(iid UBIGINT, contacts BIGINT), of invoices that had any.
-func (c *session) reminded() error {
+// settled finds when the payments on an invoice first added up to its amount, and
+// counts the contacts between its issue and then. That moment depends on earlier
+// payments only, so it may be found once for all points; each point then asks
+// whether it lies after its own.
+// out: settled(iid UBIGINT, settled BIGINT (us or NULL), settled_day INTEGER, partly
+// BOOLEAN (a payment came that left something open), contacts BIGINT (NULL while
+// open)), of invoices with a payment.
+func (c *session) settled() error {
+	payments, err := c.group("paying")
+	if err != nil {
+		return err
+	}
 	sent, err := c.group("sending")
 	if err != nil {
 		return err
 	}
-	sent.sort()
+	for d := range sent.groups() {
+		slices.Sort(sent.of(d, 0)) // of the days nothing is asked here
+	}
 	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
 		{Name: "iid", Type: arrow.PrimitiveTypes.Uint64},
-		{Name: "contacts", Type: arrow.PrimitiveTypes.Int64},
+		{Name: "settled", Type: arrow.PrimitiveTypes.Int64, Nullable: true},
+		{Name: "settled_day", Type: arrow.PrimitiveTypes.Int32, Nullable: true},
+		{Name: "partly", Type: arrow.FixedWidthTypes.Boolean},
+		{Name: "contacts", Type: arrow.PrimitiveTypes.Int64, Nullable: true},
 	}, nil))
 	defer b.Release()
-	iids, counts := b.Field(0).(*array.Uint64Builder), b.Field(1).(*array.Int64Builder)
-	err = c.read(text("spell"), func(rec arrow.RecordBatch) error {
-		did, iid := rec.Column(0).(*array.Int32).Values(), rec.Column(1).(*array.Uint64).Values()
-		issued, settled := rec.Column(2).(*array.Int64).Values(), rec.Column(3).(*array.Int64).Values()
-		for i, d := range did {
-			own := sent.of(d, 0)
-			first, _ := slices.BinarySearch(own, issued[i]+1)
-			if n, _ := slices.BinarySearch(own[first:], settled[i]); n > 0 {
-				iids.Append(iid[i])
-				counts.Append(int64(n))
-			}
+	iids, moments, days := b.Field(0).(*array.Uint64Builder), b.Field(1).(*array.Int64Builder), b.Field(2).(*array.Int32Builder)
+	partly, contacts := b.Field(3).(*array.BooleanBuilder), b.Field(4).(*array.Int64Builder)
+	var order []int
+	for d := range payments.groups() {
+		iid, issued, paid, day, cents, owed := payments.of(d, 0), payments.of(d, 1), payments.of(d, 2), payments.of(d, 3), payments.of(d, 4), payments.of(d, 5)
+		order = order[:0]
+		for i := range iid {
+			order = append(order, i)
 		}
-		return nil
-	})
-	if err != nil {
-		return err
+		slices.SortFunc(order, func(i, j int) int { return cmp.Or(cmp.Compare(iid[i], iid[j]), cmp.Compare(paid[i], paid[j])) })
+		for k := 0; k < len(order); {
+			first, sum, at := order[k], int64(0), -1 // at: where the sum was first reached
+			n := k
+			for ; n < len(order) && iid[order[n]] == iid[first]; n++ {
+				sum += cents[order[n]]
+				last := n+1 == len(order) || iid[order[n+1]] != iid[first] || paid[order[n+1]] != paid[order[n]] // of that moment
+				if at < 0 && last && sum >= owed[first] {
+					at = order[n]
+				}
+			}
+			whole := sum >= owed[first]
+			iids.Append(uint64(iid[first]))
+			partly.Append(!whole || n-k > 1)
+			k = n
+			if !whole {
+				moments.AppendNull()
+				days.AppendNull()
+				contacts.AppendNull()
+				continue
+			}
+			own := sent.of(d, 0)
+			from, _ := slices.BinarySearch(own, issued[at]+1)
+			to, _ := slices.BinarySearch(own, paid[at])
+			moments.Append(paid[at])
+			days.Append(int32(day[at]))
+			contacts.Append(int64(max(to-from, 0)))
+		}
 	}
-	return c.keepBuilt("reminded", b)
+	return c.keepBuilt("settled", b)
 }
 
 // natural finds the days before today on which something was overdue and no contact
@@ -194,9 +230,15 @@ func (c *session) group(name string) (*grouped, error) {
 			cols = make([][]int64, rec.NumCols()-1)
 		}
 		for k := range cols {
-			col := rec.Column(k + 1).(*array.Int64)
-			at := len(cols[k])
-			cols[k] = append(cols[k], col.Values()...)
+			col, at := rec.Column(k+1), len(cols[k])
+			switch col := col.(type) {
+			case *array.Int64:
+				cols[k] = append(cols[k], col.Values()...)
+			case *array.Uint64: // a number that stands for a name: its bits
+				cols[k] = append(cols[k], arrow.Int64Traits.CastFromBytes(arrow.Uint64Traits.CastToBytes(col.Values()))...)
+			default:
+				return &SchemaError{Column: rec.ColumnName(k + 1), Got: col.DataType().String()}
+			}
 			if col.NullN() > 0 {
 				for i := range col.Len() {
 					if col.IsNull(i) {
@@ -254,12 +296,4 @@ func (g *grouped) of(key int32, column int) []int64 {
 		return nil
 	}
 	return g.cols[column][g.from[key]:g.from[key+1]]
-}
-
-// sort puts the first column of each group in order; of a group with several
-// columns, the others lose their rows.
-func (g *grouped) sort() {
-	for k := range g.groups() {
-		slices.Sort(g.of(k, 0))
-	}
 }

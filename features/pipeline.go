@@ -27,7 +27,7 @@ var files embed.FS
 var (
 	history = []string{
 		"point", "zone_number", "who", "clock", "moment",
-		"issued", "receipt", "settled", "sent", "reminded", "bill", "sign", "touch", "natural", "payment",
+		"issued", "receipt", "sent", "settled", "bill", "sign", "touch", "natural", "payment",
 	}
 	crowdSteps  = append(slices.Clone(history[:slices.Index(history, "natural")]), "crowd")
 	vectorSteps = append(slices.Clone(history), "context", "crowd", "place", "forecast", "sector", "holiday")
