@@ -17,6 +17,7 @@ import (
 // loop. What a fold gives is a relation like any other.
 var folds = map[string]fold{
 	"settled": {[]string{"paying", "sending"}, (*session).settled},
+	"touch":   {[]string{"contact", "answer", "paid"}, (*session).touch},
 	"natural": {[]string{"overdue", "sending", "turn"}, (*session).natural},
 }
 
@@ -91,6 +92,105 @@ func (c *session) settled() error {
 		}
 	}
 	return c.keepBuilt("settled", b)
+}
+
+// touch finds the fate of each contact. All moments are firsts, so what comes later
+// does not move them; each counts only where it is not after a point's own.
+// out: touch(did INTEGER, ch INTEGER (or NULL), sent (us), sent_day, sent_hour
+// INTEGER; delivered, bounced, opened, answered, opted_out (us of the first, or
+// NULL), noticed (us of the first human sign, or NULL), unread_to INTEGER (local hour
+// until which it lay unread; at most 96 hours), paid (us of the next payment, or
+// NULL)).
+func (c *session) touch() error {
+	var contacts, answers, paid *grouped
+	for _, g := range []struct {
+		name string
+		dst  **grouped
+	}{{"contact", &contacts}, {"answer", &answers}, {"paid", &paid}} {
+		var err error
+		if *g.dst, err = c.group(g.name); err != nil {
+			return err
+		}
+	}
+	number, moment := arrow.PrimitiveTypes.Int32, arrow.PrimitiveTypes.Int64
+	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
+		{Name: "did", Type: number},
+		{Name: "ch", Type: number, Nullable: true},
+		{Name: "sent_day", Type: number},
+		{Name: "sent_hour", Type: number},
+		{Name: "unread_to", Type: number, Nullable: true},
+		{Name: "sent", Type: moment},
+		{Name: "delivered", Type: moment, Nullable: true},
+		{Name: "bounced", Type: moment, Nullable: true},
+		{Name: "opened", Type: moment, Nullable: true},
+		{Name: "answered", Type: moment, Nullable: true},
+		{Name: "opted_out", Type: moment, Nullable: true},
+		{Name: "noticed", Type: moment, Nullable: true},
+		{Name: "paid", Type: moment, Nullable: true},
+	}, nil))
+	defer b.Release()
+	b.Reserve(contacts.len())
+	var numbers [5]*array.Int32Builder
+	var times [8]*array.Int64Builder
+	for k := range numbers {
+		numbers[k] = b.Field(k).(*array.Int32Builder)
+	}
+	for k := range times {
+		times[k] = b.Field(len(numbers) + k).(*array.Int64Builder)
+	}
+	type fate struct {
+		first [5]int64 // by what of answer.sql
+		hour  int64    // of the first human sign
+	}
+	var fates []fate
+	at := map[int64]int{} // by cid
+	for d := range contacts.groups() {
+		cid, ch, sent, day, hour := contacts.of(d, 0), contacts.of(d, 1), contacts.of(d, 2), contacts.of(d, 3), contacts.of(d, 4)
+		fates = fates[:0]
+		clear(at)
+		for i, id := range cid {
+			at[id] = i
+			fates = append(fates, fate{[5]int64{never, never, never, never, never}, never})
+		}
+		what, moments, hours := answers.of(d, 1), answers.of(d, 2), answers.of(d, 3)
+		for k, id := range answers.of(d, 0) {
+			f := &fates[at[id]]
+			f.first[what[k]] = min(f.first[what[k]], moments[k])
+			if what[k] == 2 || what[k] == 3 {
+				f.hour = min(f.hour, hours[k])
+			}
+		}
+		pays := paid.of(d, 0)
+		slices.Sort(pays)
+		for i, f := range fates {
+			numbers[0].Append(d)
+			if ch[i] == none {
+				numbers[1].AppendNull()
+			} else {
+				numbers[1].Append(int32(ch[i]))
+			}
+			numbers[2].Append(int32(day[i]))
+			numbers[3].Append(int32(hour[i]))
+			unread := hour[i] + 96
+			if f.hour != never {
+				unread = min(unread, f.hour+1)
+			}
+			numbers[4].Append(int32(unread))
+			times[0].Append(sent[i])
+			next := int64(never)
+			if k, _ := slices.BinarySearch(pays, sent[i]+1); k < len(pays) {
+				next = pays[k]
+			}
+			for k, t := range [...]int64{f.first[0], f.first[1], f.first[2], f.first[3], f.first[4], min(f.first[2], f.first[3]), next} {
+				if t == never {
+					times[1+k].AppendNull()
+				} else {
+					times[1+k].Append(t)
+				}
+			}
+		}
+	}
+	return c.keepBuilt("touch", b)
 }
 
 // natural finds the days before today on which something was overdue and no contact
@@ -210,8 +310,11 @@ func (u *unasked) before(today int64) (days, payments int64) {
 	return days, int64(n)
 }
 
-// none stands for NULL.
-const none = math.MinInt64
+// none stands for NULL, and never for a moment that has not come.
+const (
+	none  = math.MinInt64
+	never = math.MaxInt64
+)
 
 // grouped holds the rows of a query by their first column, the number of a debtor or
 // point, from 1 on; the other columns are whole numbers.
@@ -278,6 +381,9 @@ func (c *session) group(name string) (*grouped, error) {
 	}
 	return g, nil
 }
+
+// len is the number of rows.
+func (g *grouped) len() int { return g.from[len(g.from)-1] }
 
 // groups yields the numbers of the groups.
 func (g *grouped) groups() func(yield func(int32) bool) {

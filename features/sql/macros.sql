@@ -63,8 +63,6 @@ CREATE MACRO paid_then(grown, day) AS (coalesce(grown, 0) / growth(day))::DOUBLE
 CREATE MACRO channel_number(name) AS
     CASE name WHEN 'email' THEN 0 WHEN 'sms' THEN 1 WHEN 'whatsapp' THEN 2
               WHEN 'letter' THEN 3 WHEN 'phone' THEN 4 END;
-CREATE MACRO tone_number(name) AS
-    CASE name WHEN 'friendly' THEN 0 WHEN 'neutral' THEN 1 WHEN 'formal' THEN 2 END;
 CREATE MACRO method_number(name) AS
     CASE name WHEN 'transfer' THEN 0 WHEN 'app' THEN 1 WHEN 'card' THEN 2
               WHEN 'direct_debit' THEN 3 WHEN 'cash' THEN 4 WHEN 'link' THEN 5 ELSE 6 END;
