@@ -85,7 +85,8 @@ var reads = regexp.MustCompile(`(?i)\b(?:FROM|JOIN)\s+"?(\w+)"?`)
 
 // build makes the steps, in their order, from points, a SELECT of creditor_id,
 // debtor_id and as_of. instead holds texts that take the place of the file of a
-// step. What neither a later step nor a result reads is not left behind.
+// step. What neither a later step nor a result reads is not left behind where there
+// are many points.
 func (c *session) build(points string, instead map[string]string, steps []string, results ...string) error {
 	texts := make([]string, len(steps))
 	last := map[string]int{} // the last step that reads a relation; len(steps): a result
@@ -106,7 +107,12 @@ func (c *session) build(points string, instead map[string]string, steps []string
 			note(texts[i], i)
 		}
 	}
-	if err := c.exec("CREATE OR REPLACE TEMP TABLE points AS " + points); err != nil {
+	many := false // a table of few is not worth the statement that drops it
+	err := c.read("CREATE OR REPLACE TEMP TABLE points AS "+points, func(rec arrow.RecordBatch) error {
+		many = rec.Column(0).(*array.Int64).Value(0) > 10_000
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	for i, s := range steps {
@@ -121,7 +127,7 @@ func (c *session) build(points string, instead map[string]string, steps []string
 			return err
 		}
 		for _, done := range steps[:i] {
-			if last[done] == i {
+			if many && last[done] == i {
 				if err := c.exec(fmt.Sprintf("DROP TABLE %q", done)); err != nil {
 					return err
 				}
