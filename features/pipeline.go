@@ -21,17 +21,16 @@ import (
 var files embed.FS
 
 // steps are the relations between the points and the results, each made from
-// those before it and from the warehouse; the text of step x is sql/x.sql. Each
-// becomes a temporary table, so that the next is planned for its true size, and
-// goes when nothing that is still to come reads it.
+// those before it and from the warehouse; the text of step x is sql/x.sql, unless
+// it is one of folds. Each becomes a temporary table, so that the next is planned
+// for its true size, and goes when nothing that is still to come reads it.
 var (
 	history = []string{
 		"point", "zone_number", "who", "clock", "moment",
-		"issued", "receipt", "settled", "sent", "bill", "sign", "touch", "natural", "payment",
+		"issued", "receipt", "sent", "settled", "bill", "sign", "touch", "natural", "payment",
 	}
 	crowdSteps  = append(slices.Clone(history[:slices.Index(history, "natural")]), "crowd")
-	vectorSteps = append(slices.Clone(history), "payday", "hours", "response", "context", "crowd", "pool",
-		"place", "sky", "sky_day", "weather_response", "forecast", "sector", "holiday")
+	vectorSteps = append(slices.Clone(history), "context", "crowd", "place", "forecast", "sector", "holiday")
 	pastSteps   = append(slices.Clone(history), "past")
 	hazardSteps = append(slices.Clone(pastSteps), "stretch")
 )
@@ -88,7 +87,7 @@ func (p *Pipeline) Vectors(ctx context.Context, asOf time.Time, f Filter, yield 
 	return p.vectors(ctx, asOf, f, func(c *session) error {
 		everyone := observed(asOf, f.Creditor)
 		if f.Keys == nil {
-			return c.answer(everyone, nil, vectorSteps, "vector", yield)
+			return c.answerVectors(everyone, nil, yield)
 		}
 		if err := c.ask(pointsOf(f.Keys, asOf)); err != nil {
 			return err
@@ -97,7 +96,7 @@ func (p *Pipeline) Vectors(ctx context.Context, asOf time.Time, f Filter, yield 
 			return err
 		}
 		points := "SELECT * FROM (" + everyone + ") SEMI JOIN asked USING (creditor_id, debtor_id)"
-		return c.answer(points, fromGathered, vectorSteps, "vector", yield)
+		return c.answerVectors(points, fromGathered, yield)
 	})
 }
 
@@ -134,7 +133,7 @@ func (p *Pipeline) VectorsAt(ctx context.Context, points []Point, yield func(arr
 		if err := c.gather(last.AsOf); err != nil {
 			return err
 		}
-		return c.answer("SELECT * FROM asked", fromGathered, vectorSteps, "vector", yield)
+		return c.answerVectors("SELECT * FROM asked", fromGathered, yield)
 	})
 }
 

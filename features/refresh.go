@@ -2,6 +2,7 @@ package features
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -27,7 +28,7 @@ type Refresher struct {
 	filter Filter    // of the last refresh
 	asOf   time.Time // of the last refresh; zero before the first
 	today  map[string]ledger.Day
-	pool   []arrow.RecordBatch // the relation pool of the last full computation
+	pool   *pool // of the last full computation
 	marks  map[ledger.Key]uint64
 	set    *Set
 }
@@ -92,23 +93,19 @@ func (r *Refresher) newDay(asOf time.Time) bool {
 // all computes every vector.
 func (r *Refresher) all(ctx context.Context, asOf time.Time, filter Filter) (set *Set, done Refreshed, err error) {
 	marks := make(map[ledger.Key]uint64)
-	var pool []arrow.RecordBatch
+	var p *pool
 	set = new(Set)
 	err = r.p.vectors(ctx, asOf, filter, func(c *session) error {
-		if err := c.build(observed(asOf, filter.Creditor), nil, vectorSteps, "vector", "mark", "pool_all"); err != nil {
+		if err := c.build(observed(asOf, filter.Creditor), nil, vectorSteps, slices.Concat(vectorFiles, poolFiles, []string{"mark"})...); err != nil {
 			return err
 		}
-		if err := c.read(text("vector"), set.Append); err != nil {
+		if p, err = c.pool(); err != nil {
 			return err
 		}
-		if err := c.marks(marks); err != nil {
+		if err := c.readVectors(p, set.Append); err != nil {
 			return err
 		}
-		return c.read(text("pool_all"), func(rec arrow.RecordBatch) error {
-			rec.Retain()
-			pool = append(pool, rec)
-			return nil
-		})
+		return c.marks(marks)
 	})
 	if err != nil {
 		return nil, done, err
@@ -117,10 +114,7 @@ func (r *Refresher) all(ctx context.Context, asOf time.Time, filter Filter) (set
 	if err := note(today, set, asOf); err != nil {
 		return nil, done, err
 	}
-	for _, rec := range r.pool {
-		rec.Release()
-	}
-	*r = Refresher{p: r.p, creditor: r.creditor, filter: filter, asOf: asOf, today: today, pool: pool, marks: marks, set: set}
+	*r = Refresher{p: r.p, creditor: r.creditor, filter: filter, asOf: asOf, today: today, pool: p, marks: marks, set: set}
 	return set, Refreshed{Full: true, Rows: set.Len()}, nil
 }
 
@@ -129,26 +123,11 @@ func (r *Refresher) all(ctx context.Context, asOf time.Time, filter Filter) (set
 func (r *Refresher) some(c *session, asOf time.Time, keys []ledger.Key) (*Set, bool, error) {
 	fresh := new(Set)
 	if len(keys) > 0 {
-		if len(r.pool) == 0 {
-			return nil, false, nil
-		}
 		if err := c.ask(pointsOf(keys, asOf)); err != nil {
 			return nil, false, err
 		}
-		if err := c.keep("kept", r.pool[0].Schema(), r.pool); err != nil {
-			return nil, false, err
-		}
 		points := "SELECT * FROM (" + observed(asOf, r.creditor) + ") SEMI JOIN asked USING (creditor_id, debtor_id)"
-		instead := map[string]string{"pool": text("pool_kept")}
-		if err := c.build(points, instead, vectorSteps, "vector", "mark", "kept_fits"); err != nil {
-			return nil, false, err
-		}
-		misfits := int64(0)
-		err := c.read(text("kept_fits"), func(rec arrow.RecordBatch) error {
-			misfits = rec.Column(0).(*array.Int64).Value(0)
-			return nil
-		})
-		if err != nil || misfits > 0 {
+		if err := c.build(points, nil, vectorSteps, slices.Concat(vectorFiles, []string{"mark"})...); err != nil {
 			return nil, false, err
 		}
 		marks := make(map[ledger.Key]uint64)
@@ -160,7 +139,9 @@ func (r *Refresher) some(c *session, asOf time.Time, keys []ledger.Key) (*Set, b
 				return nil, false, nil
 			}
 		}
-		if err := c.read(text("vector"), fresh.Append); err != nil {
+		if err := c.readVectors(r.pool, fresh.Append); errors.Is(err, errDay) {
+			return nil, false, nil
+		} else if err != nil {
 			return nil, false, err
 		}
 		if err := note(r.today, fresh, asOf); err != nil {

@@ -85,7 +85,8 @@ var reads = regexp.MustCompile(`(?i)\b(?:FROM|JOIN)\s+"?(\w+)"?`)
 
 // build makes the steps, in their order, from points, a SELECT of creditor_id,
 // debtor_id and as_of. instead holds texts that take the place of the file of a
-// step. What neither a later step nor a result reads is not left behind.
+// step. What neither a later step nor a result reads is not left behind where there
+// are many points.
 func (c *session) build(points string, instead map[string]string, steps []string, results ...string) error {
 	texts := make([]string, len(steps))
 	last := map[string]int{} // the last step that reads a relation; len(steps): a result
@@ -100,24 +101,33 @@ func (c *session) build(points string, instead map[string]string, steps []string
 	for i, s := range slices.Backward(steps) {
 		var ok bool
 		if texts[i], ok = instead[s]; !ok {
-			texts[i] = text(s)
+			texts[i] = textOf(s)
 		}
 		if last[s] > 0 { // what nothing reads is not made, and reads nothing
 			note(texts[i], i)
 		}
 	}
-	if err := c.exec("CREATE OR REPLACE TEMP TABLE points AS " + points); err != nil {
+	many := false // a table of few is not worth the statement that drops it
+	err := c.read("CREATE OR REPLACE TEMP TABLE points AS "+points, func(rec arrow.RecordBatch) error {
+		many = rec.Column(0).(*array.Int64).Value(0) > 10_000
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	for i, s := range steps {
 		if last[s] == 0 {
 			continue
 		}
-		if err := c.exec(fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %q AS %s", s, texts[i])); err != nil {
+		if f, ok := folds[s]; ok {
+			if err := f.make(c); err != nil {
+				return err
+			}
+		} else if err := c.exec(fmt.Sprintf("CREATE OR REPLACE TEMP TABLE %q AS %s", s, texts[i])); err != nil {
 			return err
 		}
 		for _, done := range steps[:i] {
-			if last[done] == i {
+			if many && last[done] == i {
 				if err := c.exec(fmt.Sprintf("DROP TABLE %q", done)); err != nil {
 					return err
 				}
@@ -125,6 +135,19 @@ func (c *session) build(points string, instead map[string]string, steps []string
 		}
 	}
 	return nil
+}
+
+// textOf is the text of a step, or the texts that a fold reads.
+func textOf(step string) string {
+	f, ok := folds[step]
+	if !ok {
+		return text(step)
+	}
+	var all strings.Builder
+	for _, name := range f.reads {
+		all.WriteString(text(name))
+	}
+	return all.String()
 }
 
 // answer builds the steps and yields the rows of the file result.
@@ -153,13 +176,7 @@ func (c *session) read(query string, yield func(arrow.RecordBatch) error) error 
 	}
 	defer rows.Release()
 	for rows.Next() {
-		rec, err := unpack(rows.RecordBatch())
-		if err != nil {
-			return err
-		}
-		err = yield(rec)
-		rec.Release()
-		if err != nil {
+		if err := yield(rows.RecordBatch()); err != nil {
 			return err
 		}
 	}
@@ -192,9 +209,14 @@ func (c *session) ask(points []Point) error {
 		b.Field(1).(*array.StringBuilder).Append(p.Debtor)
 		b.Field(2).(*array.TimestampBuilder).Append(arrow.Timestamp(p.AsOf.UnixMicro()))
 	}
+	return c.keepBuilt("asked", b)
+}
+
+// keepBuilt makes a temporary table of what was built.
+func (c *session) keepBuilt(name string, b *array.RecordBuilder) error {
 	rec := b.NewRecordBatch()
 	defer rec.Release()
-	return c.keep("asked", rec.Schema(), []arrow.RecordBatch{rec})
+	return c.keep(name, rec.Schema(), []arrow.RecordBatch{rec})
 }
 
 // keep copies batches to a temporary table.
@@ -209,5 +231,5 @@ func (c *session) keep(name string, s *arrow.Schema, batches []arrow.RecordBatch
 		return fmt.Errorf("features: %s: %w", name, err)
 	}
 	defer release()
-	return c.exec("CREATE OR REPLACE TEMP TABLE " + name + " AS FROM " + name + "_stream; DROP VIEW " + name + "_stream")
+	return c.exec("CREATE OR REPLACE TEMP TABLE \"" + name + "\" AS FROM " + name + "_stream; DROP VIEW " + name + "_stream")
 }

@@ -5,45 +5,84 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"runtime"
 	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"golang.org/x/sync/errgroup"
 
 	"rappel/datasets/ledger"
 )
 
-// unpack gives a batch of vector.sql the schema of Schema. What is one number or
-// text a debtor passes as it is, without a copy. What happened to a debtor several
-// times comes packed, one whole number an event, and is added up here: SQL says of
-// every event whether it counts, and as what; sums, medians and runs over the
-// events of one debtor are cheap in a loop and dear in a query. A batch of another
-// shape is returned unchanged, retained.
-func unpack(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
-	if len(rec.Schema().FieldIndices("facts")) == 0 {
-		rec.Retain()
-		return rec, nil
+// vectorFiles are the files that the vectors are made of.
+var vectorFiles = []string{"vector", "invoices_of", "payments_of", "looks_of", "contacts_of", "sky"}
+
+// answerVectors builds the steps of the vectors and yields them.
+func (c *session) answerVectors(points string, instead map[string]string, yield func(arrow.RecordBatch) error) error {
+	if err := c.build(points, instead, vectorSteps, slices.Concat(vectorFiles, poolFiles)...); err != nil {
+		return err
 	}
+	p, err := c.pool()
+	if err != nil {
+		return err
+	}
+	return c.readVectors(p, yield)
+}
+
+// readVectors yields the vectors, in the schema of Schema. What is one number or
+// text a debtor passes as it is, without a copy. What happened to a debtor several
+// times comes as rows of whole numbers, one an event, and is added up here: SQL says
+// of every event whether it counts, and as what; sums, medians and runs over the
+// events of one debtor are cheap in a loop and dear in a query.
+// The rates of profiles are those of p; errDay says that it does not hold all.
+func (c *session) readVectors(p *pool, yield func(arrow.RecordBatch) error) error {
+	e := around{pool: p}
+	var hours *grouped
+	for _, g := range []struct {
+		name string
+		dst  **grouped
+	}{{"invoices_of", &e.invoices}, {"payments_of", &e.payments}, {"looks_of", &e.looks}, {"contacts_of", &e.contacts}, {"sky", &hours}} {
+		var err error
+		if *g.dst, err = c.group(g.name); err != nil {
+			return err
+		}
+	}
+	e.skies = skiesOf(hours)
+	return c.read(text("vector"), func(rec arrow.RecordBatch) error {
+		made, err := e.unpack(rec)
+		if err != nil {
+			return err
+		}
+		defer made.Release()
+		return yield(made)
+	})
+}
+
+// around is what the rows of vector.sql are completed from; the files say what
+// their columns are.
+type around struct {
+	invoices, payments, looks, contacts *grouped // by pid
+	skies                               []skyAt  // by place
+	pool                                *pool
+}
+
+// unpack gives a batch of vector.sql the schema of Schema.
+func (e *around) unpack(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
 	in, err := readPacked(rec)
 	if err != nil {
 		return nil, err
 	}
 	n := int(rec.NumRows())
 	u := newUnpacked(n)
-	for r := range n {
-		u.invoices(r, in.late.of(r), in.issues.of(r))
-		u.payments(r, in.payDays.of(r), in.payMethods.of(r), in.weekday[r], in.monthEnded[r])
-		u.looks(r, in.looks.of(r))
-		u.unread(r, in.unread.of(r))
-		ripe := u.contacts(r, in.sends.of(r), in.facts.of(r))
-		open, pay := in.openRates.of(r), in.payRates.of(r)
-		for k := range ledger.Channels {
-			u.OpenRate[r*ledger.Channels+k] = shrunk(ripe[k].opened, ripe[k].n, open[k])
-			u.Paid7dRate[r*ledger.Channels+k] = shrunk(ripe[k].paid, ripe[k].n, pay[k])
-		}
-		u.spans(r, u.HoursToOpen, in.toOpen.of(r))
-		u.spans(r, u.HoursToPay, in.toPay.of(r))
+	var work errgroup.Group
+	share := (n + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
+	for from := 0; from < n; from += share {
+		work.Go(func() error { return e.complete(&unpacked{Set: u.Set}, in, from, min(from+share, n)) })
+	}
+	if err := work.Wait(); err != nil {
+		return nil, err
 	}
 	made := reflect.ValueOf(&u.Set).Elem()
 	cols := make([]arrow.Array, len(columns))
@@ -71,6 +110,37 @@ func unpack(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
 	return array.NewRecordBatch(schema, cols, rec.NumRows()), nil
 }
 
+// complete makes the columns of the rows from, from+1, …, to-1.
+func (e *around) complete(u *unpacked, in *packed, from, to int) error {
+	for r := from; r < to; r++ {
+		pid := in.pid[r]
+		u.invoices(r, e.invoices.of(pid, 0), e.invoices.of(pid, 1))
+		u.payments(r, e.payments.of(pid, 0), e.payments.of(pid, 1), in.weekday[r], in.monthEnded[r])
+		u.looks(r, e.looks.of(pid, 0))
+		u.unread(r, e.contacts.of(pid, 4))
+		oldest := int64(none)
+		if in.open[r] > 0 {
+			oldest = int64(in.oldest[r])
+		}
+		ripe := u.contacts(r, e.contacts.of(pid, 0), e.contacts.of(pid, 1), oldest)
+		profile, err := e.pool.rates(in.creditor[r], in.profile[r], in.today[r])
+		if err != nil {
+			return err
+		}
+		for k := range ledger.Channels {
+			u.OpenRate[r*ledger.Channels+k] = shrunk(ripe[k].opened, ripe[k].n, profile.open[k])
+			u.Paid7dRate[r*ledger.Channels+k] = shrunk(ripe[k].paid, ripe[k].n, profile.pay[k])
+		}
+		u.forecast(r, in.ahead.of(r), in.suns.of(r), in.rains.of(r))
+		if place := int(in.place[r]); place < len(e.skies) {
+			e.skies[place].respond(u.SunResponse[4*r:4*r+4], u.RainResponse[4*r:4*r+4], in.upto[r], e.looks.of(pid, 1), e.contacts.of(pid, 4))
+		}
+		u.spans(r, u.HoursToOpen, e.contacts.of(pid, 1), e.contacts.of(pid, 2))
+		u.spans(r, u.HoursToPay, e.contacts.of(pid, 1), e.contacts.of(pid, 3))
+	}
+	return nil
+}
+
 // retype gives an array the exact type t, of the same layout, without a copy.
 func retype(t arrow.DataType, a arrow.Array) arrow.Array {
 	d := a.Data()
@@ -79,14 +149,15 @@ func retype(t arrow.DataType, a arrow.Array) arrow.Array {
 	return array.MakeFromData(same)
 }
 
-// packed is the part of a batch of vector.sql that is not passed on; the files of
-// the groups say how it is packed.
+// packed is the part of a batch of vector.sql from which other columns are made.
 type packed struct {
-	late, payDays, looks, unread lists[int64]
-	sends, facts, toOpen, toPay  lists[int64]
-	issues, payMethods           lists[int32]
-	weekday, monthEnded          []int32        // of today
-	openRates, payRates          lists[float64] // by channel, of the profile
+	pid, place          []int32
+	upto                []int64
+	creditor, profile   []uint64
+	today               []int32
+	weekday, monthEnded []int32   // of today
+	open, oldest        []float64 // invoices, and days past due of the oldest of them
+	ahead, suns, rains  lists[int64]
 }
 
 func readPacked(rec arrow.RecordBatch) (*packed, error) {
@@ -95,20 +166,19 @@ func readPacked(rec arrow.RecordBatch) (*packed, error) {
 		name string
 		dst  any
 	}{
-		{"late_list", &p.late},
-		{"issue_list", &p.issues},
-		{"pay_days", &p.payDays},
-		{"pay_methods", &p.payMethods},
-		{"looks", &p.looks},
-		{"unread", &p.unread},
-		{"sends", &p.sends},
-		{"facts", &p.facts},
-		{"to_open", &p.toOpen},
-		{"to_pay", &p.toPay},
+		{"pid", &p.pid},
+		{"place", &p.place},
+		{"upto", &p.upto},
+		{"creditor", &p.creditor},
+		{"prof", &p.profile},
+		{"today", &p.today},
 		{"weekday", &p.weekday},
 		{"month_ended", &p.monthEnded},
-		{"open_rates", &p.openRates},
-		{"pay_rates", &p.payRates},
+		{"open_invoices", &p.open},
+		{"oldest_dpd", &p.oldest},
+		{"ahead", &p.ahead},
+		{"suns", &p.suns},
+		{"rains", &p.rains},
 	} {
 		col, err := columnNamed(rec, c.name)
 		if err != nil {
@@ -116,16 +186,27 @@ func readPacked(rec arrow.RecordBatch) (*packed, error) {
 		}
 		var fits bool
 		switch dst := c.dst.(type) {
-		case *lists[int64]:
-			fits = dst.read(col)
-		case *lists[int32]:
-			fits = dst.read(col)
 		case *[]int32:
 			var a *array.Int32
 			if a, fits = col.(*array.Int32); fits {
 				*dst = a.Values()
 			}
-		case *lists[float64]:
+		case *[]float64:
+			var a *array.Float64
+			if a, fits = col.(*array.Float64); fits {
+				*dst = a.Values()
+			}
+		case *[]int64:
+			var a *array.Int64
+			if a, fits = col.(*array.Int64); fits {
+				*dst = a.Values()
+			}
+		case *[]uint64:
+			var a *array.Uint64
+			if a, fits = col.(*array.Uint64); fits {
+				*dst = a.Values()
+			}
+		case *lists[int64]:
 			fits = dst.read(col)
 		}
 		if !fits {
@@ -184,7 +265,7 @@ func newUnpacked(n int) *unpacked {
 	for _, f := range []*[]float64{
 		&u.DaysLateMedian, &u.DaysLateMAD, &u.DaysLateTrend, &u.CadenceDays, &u.Cadence,
 		&u.PayMonthEnd, &u.DaysSincePayment, &u.DaysSinceUsualPayday,
-		&u.Step, &u.HoursSinceContact, &u.LastChannel, &u.Contacts7d, &u.Contacts28d,
+		&u.Step, &u.HoursSinceContact, &u.LastChannel, &u.Contacts7d, &u.Contacts28d, &u.MachineOpens, &u.Complaints,
 	} {
 		*f = make([]float64, n)
 	}
@@ -197,8 +278,11 @@ func newUnpacked(n int) *unpacked {
 	for _, f := range []*[]float32{&u.MethodShare, &u.MethodDaysLate} {
 		*f = make([]float32, n*len(ledger.Methods))
 	}
-	for _, f := range []*[]float32{&u.PayWeekday, &u.OpenWeekday} {
+	for _, f := range []*[]float32{&u.PayWeekday, &u.OpenWeekday, &u.ForecastSun, &u.ForecastRain} {
 		*f = make([]float32, n*7)
+	}
+	for _, f := range []*[]float32{&u.SunResponse, &u.RainResponse} {
+		*f = make([]float32, n*4)
 	}
 	for _, f := range []*[]float32{&u.Opens, &u.Exposure} {
 		*f = make([]float32, n*HoursOfWeek)
@@ -208,8 +292,13 @@ func newUnpacked(n int) *unpacked {
 }
 
 // invoices puts those that were paid in the order of their settlement.
-func (u *unpacked) invoices(r int, late []int64, issues []int32) {
-	own := append(u.own[:0], late...)
+func (u *unpacked) invoices(r int, late, issues []int64) {
+	own := u.own[:0]
+	for _, v := range late {
+		if v != none {
+			own = append(own, v)
+		}
+	}
 	slices.Sort(own)
 	n := len(own)
 	sum, last := int64(0), int64(0) // of all, and of the last three
@@ -227,10 +316,7 @@ func (u *unpacked) invoices(r int, late []int64, issues []int32) {
 		u.DaysLateMedian[r], u.DaysLateMAD[r] = medianAndMAD(own)
 	}
 
-	own = own[:0]
-	for _, day := range issues {
-		own = append(own, int64(day))
-	}
+	own = append(own[:0], issues...)
 	slices.Sort(own)
 	gaps := own[:0]
 	for i := 1; i < len(own); i++ {
@@ -277,7 +363,7 @@ func middle(sorted []int64) int64 {
 const one = 1 << 30
 
 // payments adds up pay days, each once, and payments by method.
-func (u *unpacked) payments(r int, days []int64, methods []int32, weekday, monthEnded int32) {
+func (u *unpacked) payments(r int, days, methods []int64, weekday, monthEnded int32) {
 	u.DaysSincePayment[r], u.DaysSinceUsualPayday[r] = -1, -1
 	if len(days) == 0 {
 		return
@@ -317,7 +403,7 @@ func (u *unpacked) payments(r int, days []int64, methods []int32, weekday, month
 		count[m]++
 		if v&8 != 0 {
 			dated[m]++
-			late[m] += int64(v>>4 - 1<<19)
+			late[m] += v>>4 - 1<<19
 		}
 	}
 	best := 0
@@ -336,11 +422,18 @@ func (u *unpacked) payments(r int, days []int64, methods []int32, weekday, month
 }
 
 // looks adds up signs by hour of the week, and by weekday where only the date is
-// known.
+// known; and counts what machines opened, and complaints.
 func (u *unpacked) looks(r int, packed []int64) {
 	var slot [HoursOfWeek + 7]int64
 	for _, v := range packed {
-		slot[v&255] += v >> 8
+		switch v {
+		case -1:
+			u.MachineOpens[r]++
+		case -2:
+			u.Complaints[r]++
+		default:
+			slot[v&255] += v >> 8
+		}
 	}
 	for h, w := range slot[:HoursOfWeek] {
 		u.Opens[r*HoursOfWeek+h] = float32(float64(w) / one)
@@ -372,6 +465,9 @@ func sunk(age int64) int64 {
 func (u *unpacked) unread(r int, packed []int64) {
 	var slot [HoursOfWeek]int64
 	for _, v := range packed {
+		if v == none {
+			continue
+		}
 		first, length, weight := v>>38, v>>31&127, v&(1<<31-1)
 		for age := range length {
 			slot[((first+age+72)%HoursOfWeek+HoursOfWeek)%HoursOfWeek] += weight * sunk(age) // 1970 began on a Thursday
@@ -391,17 +487,17 @@ func shrunk(x, n int64, profile float64) float32 {
 	return float32((float64(x) + 10*profile) / (float64(n) + 10))
 }
 
-// contacts counts contacts by channel, and by age; it returns those that are ripe,
-// by channel.
-func (u *unpacked) contacts(r int, sends, facts []int64) (ripen [ledger.Channels]ripe) {
+// contacts counts contacts by channel, and by age, and those since the oldest open
+// invoice fell due, oldest days ago (none: none is open); it returns those that are ripe, by channel.
+func (u *unpacked) contacts(r int, sends, facts []int64, oldest int64) (ripen [ledger.Channels]ripe) {
 	u.HoursSinceContact[r], u.LastChannel[r] = -1, -1
 	var good [ledger.Channels]int64 // when the last was sent that was noticed, or followed by a payment
 	for k := range good {
 		good[k] = math.MinInt64
 	}
 	last, youngest := int64(math.MinInt64), int64(math.MaxInt64)
-	for i, f := range facts { // see response.sql
-		age, ch := f>>18, f>>15&7
+	for i, f := range facts { // see contacts_of.sql
+		age, ch := f>>17, f>>14&7
 		youngest = min(youngest, age)
 		if age < 7 {
 			u.Contacts7d[r]++
@@ -409,7 +505,9 @@ func (u *unpacked) contacts(r int, sends, facts []int64) (ripen [ledger.Channels
 		if age < 28 {
 			u.Contacts28d[r]++
 		}
-		u.Step[r] += float64(f >> 14 & 1)
+		if age < oldest {
+			u.Step[r]++
+		}
 		if ch >= ledger.Channels {
 			continue
 		}
@@ -435,7 +533,7 @@ func (u *unpacked) contacts(r int, sends, facts []int64) (ripen [ledger.Channels
 		}
 	}
 	for i, f := range facts {
-		if ch := f >> 15 & 7; ch < ledger.Channels && sends[i] > good[ch] {
+		if ch := f >> 14 & 7; ch < ledger.Channels && sends[i] > good[ch] {
 			u.SilentRun[r*ledger.Channels+int(ch)]++
 		}
 	}
@@ -446,11 +544,13 @@ func (u *unpacked) contacts(r int, sends, facts []int64) (ripen [ledger.Channels
 }
 
 // spans writes the median of spans in microseconds to hours, by channel.
-func (u *unpacked) spans(r int, hours []float32, packed []int64) {
-	if len(packed) == 0 {
-		return
+func (u *unpacked) spans(r int, hours []float32, facts, packed []int64) {
+	own := u.own[:0]
+	for i, v := range packed {
+		if ch := facts[i] >> 14 & 7; v != none && ch < ledger.Channels {
+			own = append(own, v<<3|ch)
+		}
 	}
-	own := append(u.own[:0], packed...)
 	slices.SortFunc(own, func(a, b int64) int { return cmp.Or(cmp.Compare(a&7, b&7), cmp.Compare(a, b)) })
 	u.own = own
 	for len(own) > 0 {
@@ -461,6 +561,17 @@ func (u *unpacked) spans(r int, hours []float32, packed []int64) {
 		med := (float64(own[(n-1)/2]>>3) + float64(own[n/2]>>3)) / 2
 		hours[r*ledger.Channels+int(ch)] = float32(med / 3.6e9)
 		own = own[n:]
+	}
+}
+
+// forecast spreads what is known of the coming days.
+func (u *unpacked) forecast(r int, ahead, suns, rains []int64) {
+	sun, rain := u.ForecastSun[7*r:7*r+7], u.ForecastRain[7*r:7*r+7]
+	for d := range sun {
+		sun[d], rain[d] = -1, -1
+	}
+	for i, d := range ahead { // see forecast.sql
+		sun[d], rain[d] = float32(float64(suns[i])/60000), float32(float64(rains[i])/1000)
 	}
 }
 

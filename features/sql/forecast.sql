@@ -1,7 +1,8 @@
 -- forecast: sun and rain of today and the six days after it, as known at the time.
 -- in:  moment, clock, weather
--- out: area, zone, today, upto; sun (hours), rain (mm) FLOAT[7], -1 for a day of
---      which no hour is known
+-- out: area, zone, today, upto; for each day of which an hour is known, packed for
+--      the reader: ahead (0: today), suns (thousandths of a minute; -60000: not
+--      known), rains (thousandths of a mm; -1000: not known) BIGINT[]
 -- Leak guard: of each hour the version latest known, with known_at <= upto.
 WITH place AS (
     SELECT *, unnest(range(today - 1, today + 8))::INTEGER AS utc
@@ -18,8 +19,7 @@ WITH place AS (
     WHERE known <= upto
     GROUP BY area, place.zone, today, upto, t, ahead
 )
-SELECT area, "zone", today, upto,
-       [coalesce(sum(sun) FILTER (ahead = 0) / 60000, -1), coalesce(sum(sun) FILTER (ahead = 1) / 60000, -1), coalesce(sum(sun) FILTER (ahead = 2) / 60000, -1), coalesce(sum(sun) FILTER (ahead = 3) / 60000, -1), coalesce(sum(sun) FILTER (ahead = 4) / 60000, -1), coalesce(sum(sun) FILTER (ahead = 5) / 60000, -1), coalesce(sum(sun) FILTER (ahead = 6) / 60000, -1)]::FLOAT[] AS forecast_sun,
-       [coalesce(sum(rain) FILTER (ahead = 0) / 1000, -1), coalesce(sum(rain) FILTER (ahead = 1) / 1000, -1), coalesce(sum(rain) FILTER (ahead = 2) / 1000, -1), coalesce(sum(rain) FILTER (ahead = 3) / 1000, -1), coalesce(sum(rain) FILTER (ahead = 4) / 1000, -1), coalesce(sum(rain) FILTER (ahead = 5) / 1000, -1), coalesce(sum(rain) FILTER (ahead = 6) / 1000, -1)]::FLOAT[] AS forecast_rain
-FROM hours
+SELECT area, "zone", today, upto, list(ahead::BIGINT) AS ahead, list(coalesce(sun, -60000)::BIGINT) AS suns, list(coalesce(rain, -1000)::BIGINT) AS rains
+FROM (SELECT area, "zone", today, upto, ahead, sum(sun) AS sun, sum(rain) AS rain
+      FROM hours WHERE ahead BETWEEN 0 AND 6 GROUP BY area, "zone", today, upto, ahead)
 GROUP BY area, "zone", today, upto

@@ -59,19 +59,10 @@ CREATE MACRO look_decay(age_days) AS
 CREATE MACRO growth(day) AS pow(2.0, (day - 20000) / 180.0);
 CREATE MACRO paid_then(grown, day) AS (coalesce(grown, 0) / growth(day))::DOUBLE;
 
--- How many days before today lie in at least one of some spans of days, given where
--- they begin and, apart, where they are over, both in order: from the first beginning
--- to the last end, less the gaps. After i ends and before beginning i + 1 nothing lasts.
-CREATE MACRO covered(begins, over, today) AS
-    least(over[-1], today) - least(begins[1], today)
-    - coalesce(list_sum(list_transform(begins[2:], lambda x, i: greatest(least(x, today) - least(over[i], today), 0))), 0);
-
 -- Lists, in the fixed order of channels, weekdays, methods and parts of the day.
 CREATE MACRO channel_number(name) AS
     CASE name WHEN 'email' THEN 0 WHEN 'sms' THEN 1 WHEN 'whatsapp' THEN 2
               WHEN 'letter' THEN 3 WHEN 'phone' THEN 4 END;
-CREATE MACRO tone_number(name) AS
-    CASE name WHEN 'friendly' THEN 0 WHEN 'neutral' THEN 1 WHEN 'formal' THEN 2 END;
 CREATE MACRO method_number(name) AS
     CASE name WHEN 'transfer' THEN 0 WHEN 'app' THEN 1 WHEN 'card' THEN 2
               WHEN 'direct_debit' THEN 3 WHEN 'cash' THEN 4 WHEN 'link' THEN 5 ELSE 6 END;
@@ -81,24 +72,7 @@ CREATE MACRO kind_number(name) AS
 -- Days late as they are packed, within 20 bits; and a bit of a packed number.
 CREATE MACRO bounded(days) AS greatest(least(days, 524287), -524288);
 CREATE MACRO flag(x, i) AS CASE WHEN x THEN 1 << i ELSE 0 END;
-CREATE MACRO zeros(n) AS list_resize([]::FLOAT[], n, 0);
 -- The area of a profile: country (the creditor's where unknown) and the first
 -- two characters of the postcode. It is also the region of weather and signals.
 CREATE MACRO profile_area(own, creditors, postcode) AS
     coalesce(nullif(own, ''), creditors, '') || left(postcode, 2);
--- The weather of an hour, or of several, packed into one number that adds up: how
--- many hours, of those the wet ones, and minutes of sun.
-CREATE MACRO packed_sky(sun, wet) AS 1 + wet * 262144 + sun * 68719476736;
-CREATE MACRO hours(sky) AS sky % 262144;
-CREATE MACRO wets(sky) AS sky // 262144 % 262144;
-CREATE MACRO suns(sky) AS sky // 68719476736;
--- Sums of x by part of the day, and two such lists added up.
-CREATE MACRO by_part(x, part) AS
-    [sum(CASE WHEN part = 0 THEN x ELSE 0 END), sum(CASE WHEN part = 1 THEN x ELSE 0 END),
-     sum(CASE WHEN part = 2 THEN x ELSE 0 END), sum(CASE WHEN part = 3 THEN x ELSE 0 END)]::BIGINT[];
-CREATE MACRO added(a, b) AS [a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4] + b[4]];
--- What a debtor's hours show of the weather, by part of the day: the mean of x at
--- hours with a sign, less its mean over hours when something lay unread, shrunk
--- to 0 with the weight of ten signs.
-CREATE MACRO weather_effect(x, n, base_x, base_n) AS
-    CASE WHEN n > 0 AND base_n > 0 THEN (x / n - base_x / base_n) * n / (n + 10) ELSE 0 END;

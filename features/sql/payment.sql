@@ -1,22 +1,17 @@
 -- payment: how a debtor pays, and what is open.
 -- in:  moment, bill, receipt, natural
 -- out: one row per pid with any invoice; balances in euro (currency units), days
---      in days, shares in [0, 1]. Packed for the reader, who puts them in order:
---      late_list BIGINT[] (invoices paid: second of settlement * 2^20 + days late
---      + 2^19), issue_list INTEGER[] (days of issue)
+--      in days, shares in [0, 1]
 -- Leak guard: invoices with known <= upto; settled, cancelled and receipts
 -- count only where <= upto.
 WITH seen AS (
-    SELECT pid, today, settled // 1000000 * 1048576 + bounded(late) + 524288 AS packed,
-           late, late IS NULL AND due_day < today AS overdue, due_day, cents, contacts, issued_day
-    FROM (SELECT pid, today, settled, CASE WHEN settled <= upto THEN settled_day - due_day END AS late,
-                 due_day, cents, contacts, issued_day
+    SELECT pid, late, late IS NULL AND due_day < today AS overdue, due_day, cents, contacts
+    FROM (SELECT pid, today, CASE WHEN settled <= upto THEN settled_day - due_day END AS late, due_day, cents, contacts
           FROM moment JOIN bill USING (did)
           WHERE known <= upto AND (cancelled IS NULL OR cancelled > upto))
 ), invoices AS (
     SELECT pid, count(*) AS seen, count(late) AS paid, sum(late) AS late_sum,
            sum(late * cents) / sum(CASE WHEN late IS NOT NULL THEN cents END) AS mean_amount,
-           list(packed) FILTER (late IS NOT NULL) AS late_list, list(issued_day) AS issue_list,
            count(CASE WHEN late <= 0 THEN 1 END) AS before_due,
            count(CASE WHEN late > 0 AND contacts > 0 THEN 1 END) AS after_reminder,
            sum(CASE WHEN late IS NOT NULL THEN contacts END) AS reminders,
@@ -35,7 +30,6 @@ WITH seen AS (
 )
 SELECT pid, seen AS invoices_seen, paid AS invoices_paid,
        late_sum / nullif(paid, 0) AS days_late_mean, mean_amount AS days_late_mean_amount,
-       late_list, issue_list,
        before_due / nullif(paid, 0) AS share_paid_before_due,
        after_reminder / nullif(paid, 0) AS share_paid_after_reminder,
        (paid - before_due - after_reminder) / nullif(paid, 0) AS share_paid_unprompted_late,

@@ -1,10 +1,9 @@
--- sky: the observed weather of the places at hand, by hour of the local day.
+-- sky: the observed weather of the places at hand, by local hour.
 -- in:  place, clock, weather
--- out: place, day, hour (local, since 1970), part (0 night, 1 morning, 2 afternoon,
---      3 evening), sky (packed: one hour, minutes of sun, wet; see macros), known (us)
+-- out: place; hour (local, since 1970), known (us), sun (minutes), wet (0 or 1)
 -- Leak guard: the first observation of an hour counts; readers ask known <= upto.
 -- Of the hour that a clock strikes twice it is the one first known.
-SELECT place, hour // 24 AS day, hour, hour % 24 // 6 AS part, packed_sky(told // 2 % 64, told % 2) AS sky, told // 128 AS known
+SELECT place, hour::BIGINT AS hour, told // 128 AS known, told // 2 % 64 AS sun, told % 2 AS wet
 FROM (
     SELECT place, utc_hour(local(t, before_us, change_us, after_us)) AS hour, min(told) AS told
     FROM (

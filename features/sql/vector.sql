@@ -1,10 +1,12 @@
 -- vector: the groups side by side.
--- in:  moment, payment, payday, hours, response, context,
---      weather_response, forecast, sector, holiday, pool
--- out: one row per point: the columns of Schema of one number or text, DOUBLE and
---      VARCHAR, and what is packed, from which the reader makes the others (see
---      unpack.go); what is not known is 0 unless the column says otherwise.
-SELECT creditor_id, debtor_id, as_of,
+-- in:  moment, payment, context, place, forecast, sector, holiday
+-- out: one row per point: pid, by which the reader finds the rows of invoices_of,
+--      payments_of, looks_of and contacts_of; place and upto, by which those of sky;
+--      creditor (a hash), prof and today, by which the rates of a pool; the columns of Schema of one number
+--      or text, DOUBLE and VARCHAR; and weekday and month_ended of today and the
+--      lists of forecast, from which the reader makes others (see unpack.go). What is
+--      not known is 0 unless the column says otherwise.
+SELECT pid, place, upto, hash(creditor_id) AS creditor, prof, today, creditor_id, debtor_id, as_of,
        kind, sector, area, language, zone AS timezone, country,
        weekday(today)::INTEGER AS weekday, since_month_end(today)::INTEGER AS month_ended,
        coalesce(invoices_seen, 0)::DOUBLE AS invoices_seen,
@@ -15,7 +17,6 @@ SELECT creditor_id, debtor_id, as_of,
        coalesce(share_paid_after_reminder, 0)::DOUBLE AS share_paid_after_reminder,
        coalesce(share_paid_unprompted_late, 0)::DOUBLE AS share_paid_unprompted_late,
        coalesce(reminders_per_paid, 0)::DOUBLE AS reminders_per_paid,
-       late_list, issue_list,
        coalesce(disputes, 0)::DOUBLE AS disputes,
        coalesce(promises_broken, 0)::DOUBLE AS promises_broken,
        coalesce(promises_kept, 0)::DOUBLE AS promises_kept,
@@ -26,14 +27,7 @@ SELECT creditor_id, debtor_id, as_of,
        coalesce(today - oldest_due, 0)::DOUBLE AS oldest_dpd,
        coalesce(natural_days, 0)::DOUBLE AS natural_days,
        coalesce(natural_payments, 0)::DOUBLE AS natural_payments,
-       pay_days, pay_methods, looks,
-       coalesce(machine_opens, 0)::DOUBLE AS machine_opens,
-       sends, facts, to_open, to_pay, unread,
-       open_rates, pay_rates,
-       coalesce(sun_response, zeros(4))::FLOAT[4] AS sun_response,
-       coalesce(rain_response, zeros(4))::FLOAT[4] AS rain_response,
-       coalesce(forecast_sun, list_resize([]::FLOAT[], 7, -1))::FLOAT[7] AS forecast_sun,
-       coalesce(forecast_rain, list_resize([]::FLOAT[], 7, -1))::FLOAT[7] AS forecast_rain,
+       ahead, suns, rains,
        coalesce(sector_risk, 0)::DOUBLE AS sector_risk,
        coalesce(sector_risk_change, 0)::DOUBLE AS sector_risk_change,
        coalesce(region_risk, 0)::DOUBLE AS region_risk,
@@ -41,11 +35,8 @@ SELECT creditor_id, debtor_id, as_of,
        day(date_of(today))::DOUBLE AS day_of_month,
        coalesce(today - oldest_due, 0)::DOUBLE AS days_past_due,
        coalesce(rating, 0)::DOUBLE AS rating,
-       coalesce(rating_change, 0)::DOUBLE AS rating_change,
-       coalesce(complaints, 0)::DOUBLE AS complaints
-FROM moment
-LEFT JOIN payment USING (pid) LEFT JOIN payday USING (pid) LEFT JOIN hours USING (pid)
-LEFT JOIN response USING (pid) LEFT JOIN context USING (pid) LEFT JOIN weather_response USING (pid)
+       coalesce(rating_change, 0)::DOUBLE AS rating_change
+FROM moment JOIN place USING (area, zid)
+LEFT JOIN payment USING (pid) LEFT JOIN context USING (pid)
 LEFT JOIN forecast USING (area, "zone", today, upto) LEFT JOIN sector USING (sector, area, country, upto)
 LEFT JOIN holiday USING (country, today)
-JOIN pool USING (prof, today)

@@ -1,0 +1,4 @@
+-- paid: when the debtors paid.
+-- in:  receipt
+-- out: did, paid (us)
+SELECT did, paid FROM receipt
