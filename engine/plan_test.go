@@ -167,6 +167,79 @@ func TestOneMoreCaller(t *testing.T) {
 	}
 }
 
+// Plans that explored, read as a log, tell what the plan without exploring is
+// worth, which is known: the value of its choices at the prices. Nothing but the
+// logged propensities, those after all capacities, makes up for what exploring
+// took from whom.
+func TestPlanLogTellsWhatThePlanIsWorth(t *testing.T) {
+	ctx := t.Context()
+	e, end := practised(t)
+	budget := 12.0
+	req := PlanRequest{
+		Creditor: e.Creditors()[0], AsOf: end.AddDate(0, 0, -35).Add(5 * time.Hour), Budget: &budget,
+		Capacity: map[string]int{"email": 6, "letter": 2, "phone": 2}, Pressure: map[string]float64{"*": 0.6},
+	}
+	type act struct {
+		action, channel, tone string
+		at                    int64
+	}
+	actOf := func(r *PlanRow) act {
+		a := act{r.Action, r.Channel, r.Tone, 0}
+		if r.SendAt != nil {
+			a.at = r.SendAt.Unix()
+		}
+		return a
+	}
+	has := map[string]act{}
+	plain, err := e.MakePlan(ctx, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.PlanRows(ctx, plain, func(r *PlanRow) error { has[r.Debtor] = actOf(r); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if math.Abs(plain.Value-plain.Optimal) > 1e-4*plain.Optimal { // values are planned with in single precision
+		t.Errorf("without exploring worth %v, told %v", plain.Value, plain.Optimal)
+	}
+
+	req.Explore = 0.7
+	const plans = 60
+	log, naive := &ope.Log{}, 0.0
+	for seed := range plans {
+		e.opt.Seed = uint64(seed) + 100
+		p, err := e.MakePlan(ctx, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		naive += p.Value / plans
+		if err := e.PlanRows(ctx, p, func(r *PlanRow) error {
+			target := 0.0
+			if actOf(r) == has[r.Debtor] {
+				target = 1
+			}
+			log.Reward, log.Propensity, log.Target = append(log.Reward, r.Value), append(log.Propensity, r.Propensity), append(log.Target, target)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := ope.DefaultConfig()
+	cfg.Interval, cfg.Estimators, cfg.Level = ope.Delta, []string{ope.IPS}, 0.999
+	rep, err := ope.Evaluate(log, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := float64(plain.Debtors)
+	x := rep.Estimates[0]
+	t.Logf("%d debtors in %d plans: %.2f ± %.2f a plan, exactly %.2f; as it was drawn %.2f", plain.Debtors, plans, of*x.Value, of*x.SE, plain.Optimal, naive)
+	if of*x.Lo > plain.Optimal || of*x.Hi < plain.Optimal {
+		t.Errorf("the log says %v to %v, the plan is worth %v", of*x.Lo, of*x.Hi, plain.Optimal)
+	}
+	if of*x.SE > 0.04*plain.Optimal {
+		t.Errorf("±%v is too much of %v to tell anything", of*x.SE, plain.Optimal)
+	}
+}
+
 // What is logged is what was drawn from: over many plans of one morning each
 // debtor is contacted as often as its logged chances say, and no option that
 // was drawn was logged as impossible. So a plan is a log like any other, and
