@@ -216,12 +216,13 @@ type asker struct {
 
 // draft is the decision of an asker on its way into the log.
 type draft struct {
-	err   error
-	q     *question
-	v     *verdict
-	value float64
-	d     *Decision
-	row   ledger.Decision
+	err     error
+	q       *question
+	v       *verdict
+	value   float64
+	planned bool // what the plan has, not what was drawn beside it
+	d       *Decision
+	row     ledger.Decision
 }
 
 // askers are as many as are asked together.
@@ -678,16 +679,22 @@ func (p *asker) decide(x *chooser, sol *plan.Solution) {
 	switch d.value = 0; {
 	case d.err != nil || d.v.hold != "":
 	case x.place >= 0 && d.v.scored():
-		d.value = p.choose(d.q, d.v, sol.Choice[x.place], sol.Kind[x.place])
+		d.value, d.planned = p.choose(d.q, d.v, sol.Choice[x.place], sol.Kind[x.place])
 	case x.refused:
 		d.v.cands[d.v.chosen], d.v.sendAt = candidate{wait: true, prob: 1}, 0
 	}
 }
 
-// word puts the draft into words.
+// word puts the draft into words. Where the plan has less for a debtor than
+// would be best for it alone, it is for the sake of others, not for trying.
 func (p *asker) word() {
 	if d := &p.draft; d.err == nil {
 		d.d = p.s.word(d.q, d.v)
+		for k := range d.d.Reasons {
+			if r := &d.d.Reasons[k]; d.planned && r.Code == "EXPLORES" {
+				*r = reason(tongueFor(d.q.req, &p.s.f), "ELSEWHERE", 0)
+			}
+		}
 		d.row, d.err = rowOf(p.s, d.d, d.v, "")
 	}
 }
@@ -709,8 +716,8 @@ func (out *Plan) count(d *Decision, cost, value float64) {
 // choose draws for one debtor: what the plan has for it, or, with probability
 // Explore, what would have been drawn for it alone, as far as that fits. It
 // writes the exact distribution into the verdict and returns what the drawn
-// option is worth.
-func (p *asker) choose(q *question, v *verdict, choice, kind int) float64 {
+// option is worth, and whether it is the plan's.
+func (p *asker) choose(q *question, v *verdict, choice, kind int) (value float64, planned bool) {
 	s := p.s
 	group := p.group(p.profile())
 	p.take(kind, group, -1)
@@ -776,7 +783,7 @@ func (p *asker) choose(q *question, v *verdict, choice, kind int) float64 {
 		v.sendAt = v.cands[at.candidate].slots[at.slot].at
 	}
 	s.prob = s.prob[:0]
-	return p.options[drawn].Value
+	return p.options[drawn].Value, drawn == choice
 }
 
 // close fills in what the capacities are worth.

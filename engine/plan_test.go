@@ -195,8 +195,27 @@ func TestPlanLogTellsWhatThePlanIsWorth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.PlanRows(ctx, plain, func(r *PlanRow) error { has[r.Debtor] = actOf(r); return nil }); err != nil {
+	elsewhere := 0
+	if err := e.PlanRows(ctx, plain, func(r *PlanRow) error {
+		has[r.Debtor] = actOf(r)
+		d, err := e.Decision(ctx, req.Creditor, r.Decision)
+		if err != nil {
+			return err
+		}
+		for _, why := range d.Reasons {
+			switch why.Code {
+			case "EXPLORES":
+				t.Errorf("%s is said to be tried by a plan that tries nothing", r.Debtor)
+			case "ELSEWHERE":
+				elsewhere++
+			}
+		}
+		return nil
+	}); err != nil {
 		t.Fatal(err)
+	}
+	if elsewhere == 0 {
+		t.Error("nobody is told that what can be done today is worth more elsewhere")
 	}
 	if math.Abs(plain.Value-plain.Optimal) > 1e-4*plain.Optimal { // values are planned with in single precision
 		t.Errorf("without exploring worth %v, told %v", plain.Value, plain.Optimal)
