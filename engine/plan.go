@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -300,11 +301,11 @@ func (e *Engine) MakePlan(ctx context.Context, req PlanRequest) (*Plan, error) {
 		e: e, b: b, l: l, req: &req, creditor: b.creditor.Load(), loc: loc,
 		end: (req.Day + 1).In(loc).Unix(), groups: map[string]int{}, share: map[int]float64{}, members: map[int]int{},
 	}
-	if p.id, err = p.name(); err != nil {
+	ids := b.ids()
+	if p.id, err = p.name(ids); err != nil {
 		return nil, err
 	}
 	p.open()
-	ids := b.ids()
 	req.Progress(fmt.Sprintf("valuing %d debtors", len(ids)))
 	chosen, err := p.value(ctx, ids)
 	if err != nil {
@@ -337,21 +338,38 @@ func (b *book) ids() []string {
 	return slices.Sorted(maps.Keys(b.accounts))
 }
 
-// name is the id of the plan: that of its question and of what had been learnt.
-func (p *planner) name() (string, error) {
+// name is the id of the plan: that of its question, of what had been learnt, of
+// the creditor's settings and of what was known of every debtor. Whatever of
+// these changes makes another plan with decisions of its own: what one debtor
+// gets hangs on all others, so that of two plans no decision may be shared.
+func (p *planner) name(ids []string) (string, error) {
 	text, err := json.Marshal(struct {
 		*PlanRequest
-		Seed    uint64
-		Model   string
-		Learned time.Time
-	}{p.req, p.e.opt.Seed, p.l.id, p.l.asOf})
+		Settings *Creditor
+		Seed     uint64
+		Model    string
+		Learned  time.Time
+	}{p.req, p.creditor, p.e.opt.Seed, p.l.id, p.l.asOf})
 	if err != nil {
 		return "", fmt.Errorf("plan: %w", err)
 	}
-	h := sha256.Sum256(append(text, "plan"...))
+	h := sha256.New()
+	h.Write(append(text, "plan"...))
+	p.b.mu.RLock()
+	defer p.b.mu.RUnlock()
+	var line []byte
+	for _, id := range ids {
+		if a := p.b.accounts[id]; a != nil { // else erased meanwhile
+			line = append(line[:0], id...)
+			for _, n := range a.known(p.req.AsOf.Unix()) {
+				line = binary.AppendVarint(line, n)
+			}
+			h.Write(line)
+		}
+	}
 	var id ulid.ULID
 	_ = id.SetTime(uint64(max(p.req.AsOf.UnixMilli(), 0)))
-	_ = id.SetEntropy(h[:10])
+	_ = id.SetEntropy(h.Sum(nil)[:10])
 	return id.String(), nil
 }
 

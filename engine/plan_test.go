@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"strings"
@@ -138,6 +140,79 @@ func TestMakePlan(t *testing.T) {
 	if !reflect.DeepEqual(again, p) {
 		t.Errorf("asked again: %+v, was %+v", again, p)
 	}
+}
+
+// The same question after news, or after other settings, is another plan, all of
+// whose decisions are its own: what it tells keeps the capacities, and no row is
+// one that an earlier plan drew.
+func TestPlanAgainAfterNews(t *testing.T) {
+	ctx := t.Context()
+	e, end := practised(t)
+	creditor := e.Creditors()[0]
+	at := end.AddDate(0, 0, -20).Add(5 * time.Hour)
+	emails := 0
+	set := func(n int) {
+		t.Helper()
+		c, err := e.Creditor(creditor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Capacities, emails = Capacity{"email": n, "sms": 1, "whatsapp": 1, "letter": 1}, n
+		if err := e.PutCreditor(ctx, c, "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := map[string]bool{} // decisions of earlier plans
+	ids := map[string]bool{}
+	var reached string
+	plan := func(again bool) {
+		t.Helper()
+		p, err := e.MakePlan(ctx, PlanRequest{Creditor: creditor, AsOf: at, Explore: DefaultExplore})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ids[p.ID] != again {
+			t.Errorf("plan %s was known: %v, want %v", p.ID, ids[p.ID], again)
+		}
+		ids[p.ID] = true
+		sent, contacts := 0, 0
+		mine := map[string]bool{}
+		if err := e.PlanRows(ctx, p, func(r *PlanRow) error {
+			if told[r.Decision] != again {
+				t.Errorf("decision %s of an earlier plan: %v, want %v", r.Decision, told[r.Decision], again)
+			}
+			mine[r.Decision] = true
+			if r.Action == ActionContact {
+				contacts++
+				reached = r.Debtor
+			}
+			if r.Channel == "email" {
+				sent++
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if sent > emails || contacts != p.Contacts {
+			t.Errorf("%d e-mails of %d, %d contacts, told %d", sent, emails, contacts, p.Contacts)
+		}
+		maps.Copy(told, mine)
+	}
+	set(6)
+	plan(false)
+	plan(true)
+	set(2)
+	plan(false)
+	text := fmt.Sprintf(`{"id":"late","type":"contact.sent","time":%q,"creditor_id":%q,"debtor_id":%q,"data":{"contact_id":"late","channel":"email"}}`,
+		at.Add(-time.Hour).Format(time.RFC3339), creditor, reached)
+	x, err := ledger.ParseEvent([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := e.Ingest(ctx, []ledger.Event{x}); err != nil {
+		t.Fatal(err)
+	}
+	plan(false)
 }
 
 // One more caller is worth what a plan with its calls is worth more, and a
