@@ -463,6 +463,7 @@ func (p *planner) group(profile string) int {
 type chooser struct {
 	id      string
 	place   int  // in the problem; −1: held, or the fixed calendar decides
+	group   int  // whose pressure a contact adds to; −1: none
 	refused bool // the fixed calendar asks for what there is no room for
 }
 
@@ -484,7 +485,7 @@ func (p *planner) value(ctx context.Context, ids []string) ([]chooser, error) {
 		}
 		together(len(part), func(i int) { askers[i].value(part[i], &answers[i]) })
 		for i, id := range part {
-			x, v := chooser{id: id, place: -1}, &answers[i]
+			x, v := chooser{id: id, place: -1, group: -1}, &answers[i]
 			switch {
 			case errors.Is(v.err, ErrDebtor), v.hold == HoldNothingDue:
 				continue
@@ -492,10 +493,9 @@ func (p *planner) value(ctx context.Context, ids []string) ([]chooser, error) {
 				return nil, fmt.Errorf("%s: %w", id, v.err)
 			case v.hold != "":
 			case v.scored:
-				x.place = p.problem.Len()
-				g := p.group(v.profile)
-				p.problem.Add(g, v.options)
-				p.members[g]++
+				x.place, x.group = p.problem.Len(), p.group(v.profile)
+				p.problem.Add(x.group, v.options)
+				p.members[x.group]++
 			default:
 				x.refused = !p.reserve(v.fixed)
 			}
@@ -697,7 +697,7 @@ func (p *asker) decide(x *chooser, sol *plan.Solution) {
 	switch d.value = 0; {
 	case d.err != nil || d.v.hold != "":
 	case x.place >= 0 && d.v.scored():
-		d.value, d.planned = p.choose(d.q, d.v, sol.Choice[x.place], sol.Kind[x.place])
+		d.value, d.planned = p.choose(d.q, d.v, x.group, sol.Choice[x.place], sol.Kind[x.place])
 	case x.refused:
 		d.v.cands[d.v.chosen], d.v.sendAt = candidate{wait: true, prob: 1}, 0
 	}
@@ -735,9 +735,8 @@ func (out *Plan) count(d *Decision, cost, value float64) {
 // Explore, what would have been drawn for it alone, as far as that fits. It
 // writes the exact distribution into the verdict and returns what the drawn
 // option is worth, and whether it is the plan's.
-func (p *asker) choose(q *question, v *verdict, choice, kind int) (value float64, planned bool) {
+func (p *asker) choose(q *question, v *verdict, group, choice, kind int) (value float64, planned bool) {
 	s := p.s
-	group := p.group(p.profile())
 	p.take(kind, group, -1)
 	p.list(v)
 	if choice >= len(p.options) || p.options[choice].Kind != kind {
