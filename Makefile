@@ -86,6 +86,14 @@ bench-year: build ## a year of a synthetic creditor over HTTP against the fixed 
 bench-cold: build ## the first eight weeks of a creditor without history against the fixed ladder, ten seeds
 	./$(BIN) simulate --policy fixed,rappel --debtors 150 --weeks 8 --seeds 10
 
+.PHONY: bench-plan
+bench-plan: need-build ## one plan of 300,000 debtors (or DEBTORS=10000, 50000, 100000, 200000, 1000000) from its file to the last decision logged: time, memory, gap
+	go test -run '^$$' -bench 'PlanBook/^$(or $(DEBTORS),300000)$$' -benchtime 1x -timeout 1h ./engine
+
+.PHONY: bench-uplift
+bench-uplift: need-build ## 200 synthetic experiments with a control group of a fifth: coverage, and power beside the plain difference
+	go test -run '^$$' -bench Uplift -benchtime 1x -timeout 3h ./engine
+
 .PHONY: vendor-console
 vendor-console: ## fetch and build what the console's pages and tests load, by the lock file (needs npm); the result is committed
 	cd api/console/web && npm ci --no-audit --no-fund && npm run --silent build

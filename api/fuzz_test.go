@@ -110,7 +110,7 @@ func FuzzQuery(f *testing.F) {
 	s.book(2)
 	paths := []string{
 		"/v1/debtors/D-0", "/v1/decisions/none", "/v1/plans/none", "/v1/reports/uplift", "/v1/forecast", "/v1/alerts", "/v1/alerts/none",
-		"/v1/webhooks", "/v1/webhooks/none/messages", "/v1/models", "/v1/models/none/shadow", "/v1/keys", "/v1/jobs/none",
+		"/v1/webhooks", "/v1/webhooks/none/messages", "/v1/models", "/v1/models/none/shadow", "/v1/audit", "/v1/keys", "/v1/jobs/none",
 	}
 	for i := range paths {
 		f.Add(byte(i), "creditor_id=acme&as_of=2026-03-02T06:00:00%2B01:00&limit=10&cursor=x&weeks=8&language=nl&status=open")

@@ -31,19 +31,33 @@ func (s *Server) models(c echo.Context) error {
 	return c.JSON(http.StatusOK, page)
 }
 
+// errCursor refuses a cursor.
+var errCursor = &engine.FieldError{Pointer: "/cursor", Detail: "is not one that was answered"}
+
+// limitOf is how many items a page may hold.
+func limitOf(c echo.Context) (int, error) {
+	q := c.QueryParam("limit")
+	if q == "" {
+		return 100, nil
+	}
+	limit, err := strconv.Atoi(q)
+	if err != nil || limit < 1 || limit > 1000 {
+		return 0, &engine.FieldError{Pointer: "/limit", Detail: "is not between 1 and 1000"}
+	}
+	return limit, nil
+}
+
 // paged returns the part of a list that the query asks for: up to limit items
 // after the one that the cursor names, and the cursor of what follows.
 func paged[T any](c echo.Context, list []T, id func(*T) string) (page []T, next string, err error) {
-	limit := 100
-	if q := c.QueryParam("limit"); q != "" {
-		if limit, err = strconv.Atoi(q); err != nil || limit < 1 || limit > 1000 {
-			return nil, "", &engine.FieldError{Pointer: "/limit", Detail: "is not between 1 and 1000"}
-		}
+	limit, err := limitOf(c)
+	if err != nil {
+		return nil, "", err
 	}
 	if cursor := c.QueryParam("cursor"); cursor != "" {
 		i := slices.IndexFunc(list, func(x T) bool { return id(&x) == cursor })
 		if i < 0 {
-			return nil, "", &engine.FieldError{Pointer: "/cursor", Detail: "is not one that was answered"}
+			return nil, "", errCursor
 		}
 		list = list[i+1:]
 	}

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 )
@@ -20,6 +21,11 @@ type planned struct {
 		From, To       int
 		Text           string
 	}
+	Caller *struct {
+		Calls int
+		Price float64 `json:"price_eur"`
+		Text  string
+	} `json:"one_more_caller"`
 	Actions []struct {
 		Debtor     string `json:"debtor_id"`
 		Decision   string `json:"decision_id"`
@@ -70,6 +76,26 @@ func TestPlan(t *testing.T) {
 	again := into[planned](t, s.must(200, "GET", "/v1/plans/"+p.ID, nil))
 	if again.ID != p.ID || len(again.Actions) != 20 || again.Actions[3] != p.Actions[3] {
 		t.Errorf("later: %+v", again)
+	}
+
+	// Large claims, long overdue, of debtors who have a telephone only: one more
+	// caller has a price.
+	var events []object
+	for i := range 6 {
+		d := fmt.Sprintf("N-%d", i)
+		events = append(events, event("debtor.upserted", d, days(-200), object{
+			"kind": "business", "country": "BE", "channels": []object{{"channel": "phone", "reachable": true, "consent": true}},
+		}), invoiceEvent(d, "i-"+d, days(-70), days(-40), 5000))
+	}
+	s.must(200, "POST", "/v1/events", events)
+	body["blocks"], body["budget_eur"] = []object{{"channel": "phone", "from": 13, "to": 17, "capacity": 1}}, 100
+	p = into[planned](t, s.must(200, "POST", "/v1/plans", body))
+	if c := p.Caller; c == nil || c.Calls != 30 || c.Price <= 0 || c.Text != fmt.Sprintf("one more caller, of 30 calls a day, is worth up to %.2f EUR a day", c.Price) {
+		t.Errorf("one more caller: %+v of %+v", c, p)
+	}
+	again = into[planned](t, s.must(200, "GET", "/v1/plans/"+p.ID, nil))
+	if again.Caller == nil || *again.Caller != *p.Caller {
+		t.Errorf("later one more caller is %+v, was %+v", again.Caller, p.Caller)
 	}
 	s.must(404, "GET", "/v1/plans/other", nil)
 	s.must(422, "POST", "/v1/plans", object{"creditor_id": acme, "capacity": object{"pigeon": 3}})

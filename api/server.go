@@ -120,6 +120,7 @@ func (s *Server) routes() {
 	v1("POST", "/models/rollback", s.rollback, "train")
 	v1("POST", "/snapshots", s.snapshot, "train", "admin")
 	v1("GET", "/jobs/:id", s.job, "train", "admin")
+	v1("GET", "/audit", s.audit, "admin")
 	v1("GET", "/keys", s.keys, "admin")
 	v1("POST", "/keys", s.createKey, "admin")
 	v1("DELETE", "/keys/:id", s.revokeKey, "admin")

@@ -80,6 +80,7 @@ var sentences = map[string][3]string{
 	"PAYS_ALONE": {"Probably pays without being asked: #% within 7 days", "Betaalt wellicht vanzelf: #% binnen 7 dagen", "Paiera sans doute sans rappel : # % dans les 7 jours"},
 	"LATER":      {"A later moment is worth more", "Een later moment is meer waard", "Un moment ultérieur vaut mieux"},
 	"EXPLORES":   {"Tried now and then, to keep learning", "Af en toe geprobeerd, om te blijven leren", "Essayé de temps en temps, pour continuer à apprendre"},
+	"ELSEWHERE":  {"What can be done today is worth more elsewhere", "Wat er vandaag kan, brengt elders meer op", "Ce qui est possible aujourd'hui rapporte plus ailleurs"},
 	"PAID_UP":    {"Paid after a reminder: thanks", "Betaald na een herinnering: een bedankje", "Payé après un rappel : un merci"},
 	"LADDER":     {"Fixed calendar: step #", "Vaste kalender: stap #", "Calendrier fixe : étape #"},
 

@@ -31,10 +31,10 @@ func (e *Engine) Audit(ctx context.Context, creditor, actor, action, object, det
 	return e.store.Audit(ctx, creditor, actor, action, object, detail)
 }
 
-// Acts returns the newest lines of the audit log about a creditor, at most
-// limit.
-func (e *Engine) Acts(ctx context.Context, creditor string, limit int) ([]Act, error) {
-	list, err := e.store.Acts(ctx, creditor, limit)
+// Acts returns the newest lines of the audit log, before one line, about a
+// creditor or about all of them, at most limit.
+func (e *Engine) Acts(ctx context.Context, creditor string, before int64, limit int) ([]Act, error) {
+	list, err := e.store.Acts(ctx, creditor, before, limit)
 	if err != nil {
 		return nil, fmt.Errorf("audit log of %s: %w", creditor, err)
 	}

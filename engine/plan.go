@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -216,12 +217,13 @@ type asker struct {
 
 // draft is the decision of an asker on its way into the log.
 type draft struct {
-	err   error
-	q     *question
-	v     *verdict
-	value float64
-	d     *Decision
-	row   ledger.Decision
+	err     error
+	q       *question
+	v       *verdict
+	value   float64
+	planned bool // what the plan has, not what was drawn beside it
+	d       *Decision
+	row     ledger.Decision
 }
 
 // askers are as many as are asked together.
@@ -299,11 +301,11 @@ func (e *Engine) MakePlan(ctx context.Context, req PlanRequest) (*Plan, error) {
 		e: e, b: b, l: l, req: &req, creditor: b.creditor.Load(), loc: loc,
 		end: (req.Day + 1).In(loc).Unix(), groups: map[string]int{}, share: map[int]float64{}, members: map[int]int{},
 	}
-	if p.id, err = p.name(); err != nil {
+	ids := b.ids()
+	if p.id, err = p.name(ids); err != nil {
 		return nil, err
 	}
 	p.open()
-	ids := b.ids()
 	req.Progress(fmt.Sprintf("valuing %d debtors", len(ids)))
 	chosen, err := p.value(ctx, ids)
 	if err != nil {
@@ -336,21 +338,38 @@ func (b *book) ids() []string {
 	return slices.Sorted(maps.Keys(b.accounts))
 }
 
-// name is the id of the plan: that of its question and of what had been learnt.
-func (p *planner) name() (string, error) {
+// name is the id of the plan: that of its question, of what had been learnt, of
+// the creditor's settings and of what was known of every debtor. Whatever of
+// these changes makes another plan with decisions of its own: what one debtor
+// gets hangs on all others, so that of two plans no decision may be shared.
+func (p *planner) name(ids []string) (string, error) {
 	text, err := json.Marshal(struct {
 		*PlanRequest
-		Seed    uint64
-		Model   string
-		Learned time.Time
-	}{p.req, p.e.opt.Seed, p.l.id, p.l.asOf})
+		Settings *Creditor
+		Seed     uint64
+		Model    string
+		Learned  time.Time
+	}{p.req, p.creditor, p.e.opt.Seed, p.l.id, p.l.asOf})
 	if err != nil {
 		return "", fmt.Errorf("plan: %w", err)
 	}
-	h := sha256.Sum256(append(text, "plan"...))
+	h := sha256.New()
+	h.Write(append(text, "plan"...))
+	p.b.mu.RLock()
+	defer p.b.mu.RUnlock()
+	var line []byte
+	for _, id := range ids {
+		if a := p.b.accounts[id]; a != nil { // else erased meanwhile
+			line = append(line[:0], id...)
+			for _, n := range a.known(p.req.AsOf.Unix()) {
+				line = binary.AppendVarint(line, n)
+			}
+			h.Write(line)
+		}
+	}
 	var id ulid.ULID
 	_ = id.SetTime(uint64(max(p.req.AsOf.UnixMilli(), 0)))
-	_ = id.SetEntropy(h[:10])
+	_ = id.SetEntropy(h.Sum(nil)[:10])
 	return id.String(), nil
 }
 
@@ -444,6 +463,7 @@ func (p *planner) group(profile string) int {
 type chooser struct {
 	id      string
 	place   int  // in the problem; −1: held, or the fixed calendar decides
+	group   int  // whose pressure a contact adds to; −1: none
 	refused bool // the fixed calendar asks for what there is no room for
 }
 
@@ -465,7 +485,7 @@ func (p *planner) value(ctx context.Context, ids []string) ([]chooser, error) {
 		}
 		together(len(part), func(i int) { askers[i].value(part[i], &answers[i]) })
 		for i, id := range part {
-			x, v := chooser{id: id, place: -1}, &answers[i]
+			x, v := chooser{id: id, place: -1, group: -1}, &answers[i]
 			switch {
 			case errors.Is(v.err, ErrDebtor), v.hold == HoldNothingDue:
 				continue
@@ -473,10 +493,9 @@ func (p *planner) value(ctx context.Context, ids []string) ([]chooser, error) {
 				return nil, fmt.Errorf("%s: %w", id, v.err)
 			case v.hold != "":
 			case v.scored:
-				x.place = p.problem.Len()
-				g := p.group(v.profile)
-				p.problem.Add(g, v.options)
-				p.members[g]++
+				x.place, x.group = p.problem.Len(), p.group(v.profile)
+				p.problem.Add(x.group, v.options)
+				p.members[x.group]++
 			default:
 				x.refused = !p.reserve(v.fixed)
 			}
@@ -678,16 +697,22 @@ func (p *asker) decide(x *chooser, sol *plan.Solution) {
 	switch d.value = 0; {
 	case d.err != nil || d.v.hold != "":
 	case x.place >= 0 && d.v.scored():
-		d.value = p.choose(d.q, d.v, sol.Choice[x.place], sol.Kind[x.place])
+		d.value, d.planned = p.choose(d.q, d.v, x.group, sol.Choice[x.place], sol.Kind[x.place])
 	case x.refused:
 		d.v.cands[d.v.chosen], d.v.sendAt = candidate{wait: true, prob: 1}, 0
 	}
 }
 
-// word puts the draft into words.
+// word puts the draft into words. Where the plan has less for a debtor than
+// would be best for it alone, it is for the sake of others, not for trying.
 func (p *asker) word() {
 	if d := &p.draft; d.err == nil {
 		d.d = p.s.word(d.q, d.v)
+		for k := range d.d.Reasons {
+			if r := &d.d.Reasons[k]; d.planned && r.Code == "EXPLORES" {
+				*r = reason(tongueFor(d.q.req, &p.s.f), "ELSEWHERE", 0)
+			}
+		}
 		d.row, d.err = rowOf(p.s, d.d, d.v, "")
 	}
 }
@@ -709,10 +734,9 @@ func (out *Plan) count(d *Decision, cost, value float64) {
 // choose draws for one debtor: what the plan has for it, or, with probability
 // Explore, what would have been drawn for it alone, as far as that fits. It
 // writes the exact distribution into the verdict and returns what the drawn
-// option is worth.
-func (p *asker) choose(q *question, v *verdict, choice, kind int) float64 {
+// option is worth, and whether it is the plan's.
+func (p *asker) choose(q *question, v *verdict, group, choice, kind int) (value float64, planned bool) {
 	s := p.s
-	group := p.group(p.profile())
 	p.take(kind, group, -1)
 	p.list(v)
 	if choice >= len(p.options) || p.options[choice].Kind != kind {
@@ -776,7 +800,7 @@ func (p *asker) choose(q *question, v *verdict, choice, kind int) float64 {
 		v.sendAt = v.cands[at.candidate].slots[at.slot].at
 	}
 	s.prob = s.prob[:0]
-	return p.options[drawn].Value
+	return p.options[drawn].Value, drawn == choice
 }
 
 // close fills in what the capacities are worth.

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"strings"
@@ -140,6 +142,79 @@ func TestMakePlan(t *testing.T) {
 	}
 }
 
+// The same question after news, or after other settings, is another plan, all of
+// whose decisions are its own: what it tells keeps the capacities, and no row is
+// one that an earlier plan drew.
+func TestPlanAgainAfterNews(t *testing.T) {
+	ctx := t.Context()
+	e, end := practised(t)
+	creditor := e.Creditors()[0]
+	at := end.AddDate(0, 0, -20).Add(5 * time.Hour)
+	emails := 0
+	set := func(n int) {
+		t.Helper()
+		c, err := e.Creditor(creditor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Capacities, emails = Capacity{"email": n, "sms": 1, "whatsapp": 1, "letter": 1}, n
+		if err := e.PutCreditor(ctx, c, "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := map[string]bool{} // decisions of earlier plans
+	ids := map[string]bool{}
+	var reached string
+	plan := func(again bool) {
+		t.Helper()
+		p, err := e.MakePlan(ctx, PlanRequest{Creditor: creditor, AsOf: at, Explore: DefaultExplore})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ids[p.ID] != again {
+			t.Errorf("plan %s was known: %v, want %v", p.ID, ids[p.ID], again)
+		}
+		ids[p.ID] = true
+		sent, contacts := 0, 0
+		mine := map[string]bool{}
+		if err := e.PlanRows(ctx, p, func(r *PlanRow) error {
+			if told[r.Decision] != again {
+				t.Errorf("decision %s of an earlier plan: %v, want %v", r.Decision, told[r.Decision], again)
+			}
+			mine[r.Decision] = true
+			if r.Action == ActionContact {
+				contacts++
+				reached = r.Debtor
+			}
+			if r.Channel == "email" {
+				sent++
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if sent > emails || contacts != p.Contacts {
+			t.Errorf("%d e-mails of %d, %d contacts, told %d", sent, emails, contacts, p.Contacts)
+		}
+		maps.Copy(told, mine)
+	}
+	set(6)
+	plan(false)
+	plan(true)
+	set(2)
+	plan(false)
+	text := fmt.Sprintf(`{"id":"late","type":"contact.sent","time":%q,"creditor_id":%q,"debtor_id":%q,"data":{"contact_id":"late","channel":"email"}}`,
+		at.Add(-time.Hour).Format(time.RFC3339), creditor, reached)
+	x, err := ledger.ParseEvent([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := e.Ingest(ctx, []ledger.Event{x}); err != nil {
+		t.Fatal(err)
+	}
+	plan(false)
+}
+
 // One more caller is worth what a plan with its calls is worth more, and a
 // little above: marginal prices foresee no falling return.
 func TestOneMoreCaller(t *testing.T) {
@@ -172,6 +247,98 @@ func TestOneMoreCaller(t *testing.T) {
 	}
 	if c := plan(1000, 0).Caller; c != nil {
 		t.Errorf("with more calls than debtors: %+v", c)
+	}
+}
+
+// Plans that explored, read as a log, tell what the plan without exploring is
+// worth, which is known: the value of its choices at the prices. Nothing but the
+// logged propensities, those after all capacities, makes up for what exploring
+// took from whom.
+func TestPlanLogTellsWhatThePlanIsWorth(t *testing.T) {
+	ctx := t.Context()
+	e, end := practised(t)
+	budget := 12.0
+	req := PlanRequest{
+		Creditor: e.Creditors()[0], AsOf: end.AddDate(0, 0, -35).Add(5 * time.Hour), Budget: &budget,
+		Capacity: map[string]int{"email": 6, "letter": 2, "phone": 2}, Pressure: map[string]float64{"*": 0.6},
+	}
+	type act struct {
+		action, channel, tone string
+		at                    int64
+	}
+	actOf := func(r *PlanRow) act {
+		a := act{r.Action, r.Channel, r.Tone, 0}
+		if r.SendAt != nil {
+			a.at = r.SendAt.Unix()
+		}
+		return a
+	}
+	has := map[string]act{}
+	plain, err := e.MakePlan(ctx, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := 0
+	if err := e.PlanRows(ctx, plain, func(r *PlanRow) error {
+		has[r.Debtor] = actOf(r)
+		d, err := e.Decision(ctx, req.Creditor, r.Decision)
+		if err != nil {
+			return err
+		}
+		for _, why := range d.Reasons {
+			switch why.Code {
+			case "EXPLORES":
+				t.Errorf("%s is said to be tried by a plan that tries nothing", r.Debtor)
+			case "ELSEWHERE":
+				elsewhere++
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if elsewhere == 0 {
+		t.Error("nobody is told that what can be done today is worth more elsewhere")
+	}
+	if math.Abs(plain.Value-plain.Optimal) > 1e-4*plain.Optimal { // values are planned with in single precision
+		t.Errorf("without exploring worth %v, told %v", plain.Value, plain.Optimal)
+	}
+
+	req.Explore = 0.7
+	const plans = 60
+	log, naive := &ope.Log{}, 0.0
+	for seed := range plans {
+		e.opt.Seed = uint64(seed) + 100
+		p, err := e.MakePlan(ctx, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		naive += p.Value / plans
+		if err := e.PlanRows(ctx, p, func(r *PlanRow) error {
+			target := 0.0
+			if actOf(r) == has[r.Debtor] {
+				target = 1
+			}
+			log.Reward, log.Propensity, log.Target = append(log.Reward, r.Value), append(log.Propensity, r.Propensity), append(log.Target, target)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg := ope.DefaultConfig()
+	cfg.Interval, cfg.Estimators, cfg.Level = ope.Delta, []string{ope.IPS}, 0.999
+	rep, err := ope.Evaluate(log, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := float64(plain.Debtors)
+	x := rep.Estimates[0]
+	t.Logf("%d debtors in %d plans: %.2f ± %.2f a plan, exactly %.2f; as it was drawn %.2f", plain.Debtors, plans, of*x.Value, of*x.SE, plain.Optimal, naive)
+	if of*x.Lo > plain.Optimal || of*x.Hi < plain.Optimal {
+		t.Errorf("the log says %v to %v, the plan is worth %v", of*x.Lo, of*x.Hi, plain.Optimal)
+	}
+	if of*x.SE > 0.04*plain.Optimal {
+		t.Errorf("±%v is too much of %v to tell anything", of*x.SE, plain.Optimal)
 	}
 }
 

@@ -21,7 +21,7 @@ import (
 // cap on contact pressure. "open" is reading the book, "plan" the plan itself
 // with everything logged, in seconds. The process's memory is in "peak-MB".
 //
-//	go test -run xxx -bench 'PlanBook/300000' -benchtime 1x -timeout 1h ./engine
+//	make bench-plan DEBTORS=300000
 func BenchmarkPlanBook(b *testing.B) {
 	for _, n := range []int{10_000, 50_000, 100_000, 200_000, 300_000, 1_000_000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {

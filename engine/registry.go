@@ -101,7 +101,8 @@ func (e *Engine) Register(ctx context.Context, dir, actor string) (ModelInfo, er
 	if err := e.store.RegisterModel(ctx, man.ID, dir); err != nil {
 		return ModelInfo{}, fmt.Errorf("register %s: %w", man.ID, err)
 	}
-	return info, e.store.Audit(ctx, "", actor, "register", man.ID, dir)
+	detail := fmt.Sprintf("%s; trained on data from %s to %s, seed %d", dir, man.From.UTC().Format(time.DateOnly), man.To.UTC().Format(time.DateOnly), man.Seed)
+	return info, e.store.Audit(ctx, "", actor, "register", man.ID, detail)
 }
 
 // Promote makes a registered artefact the champion. Every book starts again

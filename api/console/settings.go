@@ -2,6 +2,7 @@ package console
 
 import (
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -68,7 +69,7 @@ func (c *console) settings(v *visit) error {
 		if body.Users, err = c.engine.Users(ctx, v.User.Creditor); err != nil {
 			return err
 		}
-		if body.Acts, err = c.engine.Acts(ctx, v.Creditor, historyShown); err != nil {
+		if body.Acts, err = c.engine.Acts(ctx, v.Creditor, math.MaxInt64, historyShown); err != nil {
 			return err
 		}
 	}

@@ -25,6 +25,7 @@ func commands() []*cobra.Command {
 		newAlertsCommand(),
 		newServeCommand(),
 		newDoctorCommand(),
+		newAuditCommand(),
 		newKeyCommand(),
 		newUserCommand(),
 		newSimulateCommand(),

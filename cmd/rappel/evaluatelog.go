@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -41,9 +42,10 @@ the reward that followed, the probability with which the action was drawn
 draw it (--target). Rows stand in order of time.
 
 --target with one column is the probability of the logged action. With one
-column per action, named by a common prefix and the action (p_email, p_sms), it
-is the whole policy; reward models then tell actions apart. With one column and
---context, the whole policy is recovered where the context determines it.
+column per action, named by a common prefix and the action (p_email, p_sms, or
+in short 'p_*'), it is the whole policy; reward models then tell actions apart.
+With one column and --context, the whole policy is recovered where the context
+determines it.
 
 --q gives your own reward predictions, made without the row itself: with one
 target column the two columns "reward of the logged action" and "reward under
@@ -55,7 +57,8 @@ what could be asked instead; --force answers all the same and says so.`,
 		Example: `  rappel evaluate log --input feedback.csv --action channel --reward paid_14d \
     --propensity propensity --target p_new --cluster debtor_id --json
   rappel evaluate log --input feedback.parquet --action channel --reward saved --propensity p \
-    --target p_new --followup days_watched --complete settled --html report.html`,
+    --target p_new --followup days_watched --complete settled --html report.html
+  rappel evaluate log --input feedback.csv --action item --reward click --propensity p --target 'new_*' --context position`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.run(cmd.Context(), cmd.OutOrStdout())
@@ -66,7 +69,7 @@ what could be asked instead; --force answers all the same and says so.`,
 	f.StringVar(&o.action, "action", "", "column of the logged action")
 	f.StringVar(&o.reward, "reward", "", "column of the reward")
 	f.StringVar(&o.propensity, "propensity", "", "column of the probability of the logged action when it was drawn")
-	f.StringSliceVar(&o.target, "target", nil, "column of the logged action's probability under the policy in question, or one column per action")
+	f.StringSliceVar(&o.target, "target", nil, "column of the logged action's probability under the policy in question, or one column per action; a * stands for all columns of such a name, here and in --against, --q, --context, --slice")
 	f.StringSliceVar(&o.against, "against", []string{"logged"}, "policy to compare with: `logged`, or columns as for --target")
 	f.StringSliceVar(&o.q, "q", nil, "columns of given reward predictions")
 	f.StringSliceVar(&o.context, "context", nil, "columns known before the decision, for the reward model")
@@ -84,11 +87,15 @@ func (o *logOptions) run(ctx context.Context, out io.Writer) error {
 	if err := o.validate(); err != nil {
 		return usage(err)
 	}
+	asked := *o
+	if err := o.expand(ctx); err != nil {
+		return err
+	}
 	frame, err := o.frame(ctx)
 	if err != nil {
 		return err
 	}
-	a, err := o.answer(frame)
+	a, err := o.answer(frame, &asked)
 	if _, refused := errors.AsType[*ope.SupportError](err); err != nil && !refused {
 		return fmt.Errorf("%s: %w", o.input, err)
 	}
@@ -106,17 +113,54 @@ func (o *logOptions) validate() error {
 		return errors.New("--followup and --complete go together")
 	case o.stratum != "" && o.followup == "":
 		return errors.New("--censoring-stratum needs --followup and --complete")
-	case len(o.q) > 0 && len(o.target) == 1 && len(o.q) != 2:
-		return fmt.Errorf("--q has %d columns; with one target column it takes two: the reward of the logged action and the reward under the target", len(o.q))
-	case len(o.q) > 0 && len(o.target) > 1 && len(o.q) != len(o.target):
-		return fmt.Errorf("--q has %d columns, --target %d", len(o.q), len(o.target))
 	}
 	return o.evaluation.validate()
 }
 
+// expand puts the columns of the file in the place of patterns.
+func (o *logOptions) expand(ctx context.Context) error {
+	lists := []*[]string{&o.target, &o.against, &o.q, &o.context, &o.slices}
+	var known []string
+	for _, list := range lists {
+		var full []string
+		for _, name := range *list {
+			if !strings.Contains(name, "*") {
+				full = append(full, name)
+				continue
+			}
+			if known == nil {
+				var err error
+				if known, err = columnNames(ctx, o.input); err != nil {
+					return err
+				}
+			}
+			found := 0
+			pattern := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(name), `\*`, "(.*)") + "$")
+			for _, column := range known {
+				if pattern.MatchString(column) {
+					full = append(full, column)
+					found++
+				}
+			}
+			if found == 0 {
+				return fmt.Errorf("%s: %w", o.input, noColumn(name, known))
+			}
+		}
+		*list = full
+	}
+	switch {
+	case len(o.q) > 0 && len(o.target) == 1 && len(o.q) != 2:
+		return usage(fmt.Errorf("--q has %d columns; with one target column it takes two: the reward of the logged action and the reward under the target", len(o.q)))
+	case len(o.q) > 0 && len(o.target) > 1 && len(o.q) != len(o.target):
+		return usage(fmt.Errorf("--q has %d columns, --target %d", len(o.q), len(o.target)))
+	}
+	return nil
+}
+
 // answer evaluates the target, compares it with --against and splits it. Where the gate
-// refuses it returns the support alone, and the *ope.SupportError.
-func (o *logOptions) answer(f *frame) (*answer, error) {
+// refuses it returns the support alone, and the *ope.SupportError. asked is what
+// was typed, which the answer repeats.
+func (o *logOptions) answer(f *frame, asked *logOptions) (*answer, error) {
 	cfg := o.config()
 	target, err := o.policy(f, o.target, o.q)
 	if err != nil {
@@ -124,10 +168,10 @@ func (o *logOptions) answer(f *frame) (*answer, error) {
 	}
 	champion, err := o.champion(f, target)
 	if err != nil {
-		return nil, fmt.Errorf("against %s: %w", strings.Join(o.against, ","), err)
+		return nil, fmt.Errorf("against %s: %w", strings.Join(asked.against, ","), err)
 	}
-	a, err := newAnswer(target.log, champion.log, strings.Join(o.against, ","), cfg)
-	a.Input, a.Target, a.RewardModel = o.input, strings.Join(o.target, ","), target.model
+	a, err := newAnswer(target.log, champion.log, strings.Join(asked.against, ","), cfg)
+	a.Input, a.Target, a.RewardModel = o.input, strings.Join(asked.target, ","), target.model
 	if err != nil {
 		return a, err
 	}
@@ -159,6 +203,11 @@ func (o *logOptions) champion(f *frame, target *policy) (*policy, error) {
 	}
 	return o.policy(f, o.against, q)
 }
+
+// sumTolerance is how far from 1 a row's probabilities may add up to: they may
+// be written with few digits. Estimators take them as they are, so a value is
+// off by as much at most.
+const sumTolerance = 1e-3
 
 // policy is one policy on the log, with its reward model.
 type policy struct {
@@ -208,14 +257,15 @@ func (o *logOptions) policy(f *frame, target, q []string) (*policy, error) {
 		for a := range target {
 			sum += whole.Policy(i, a)
 		}
-		if !(math.Abs(sum-1) < 1e-6) {
-			return nil, fmt.Errorf("row %d: the target's probabilities sum to %v", i+1, sum)
+		if !(math.Abs(sum-1) < sumTolerance) {
+			return nil, fmt.Errorf("row %d: the target's probabilities sum to %.6g", i+1, sum)
 		}
 	}
 	if len(q) == 0 {
 		return p, p.fit(o, f, whole)
 	}
 	l.Q, l.V, p.model = make([]float64, n), make([]float64, n), "given"
+	q = byAction(q, names)
 	for i := range n {
 		l.Q[i] = f.numbers[q[action[i]]][i]
 		for a := range target {
@@ -295,6 +345,9 @@ func (o *logOptions) frame(ctx context.Context) (*frame, error) {
 		f.rows = max(len(c.number), len(c.text))
 		if c.text != nil {
 			f.texts[c.name] = c.text
+			if i := slices.Index(c.missing, true); i >= 0 && slices.Contains([]string{o.action, o.cluster, o.stratum}, c.name) {
+				return nil, fmt.Errorf("%s: row %d: %s is empty", o.input, i+1, c.name)
+			}
 			continue
 		}
 		f.numbers[c.name] = c.number
@@ -350,6 +403,21 @@ func (f *frame) cells(columns []string) []int {
 	}
 	cell, _ := levels(keys, false)
 	return cell
+}
+
+// byAction puts columns that are named by all the actions in their order; others
+// stay as they are.
+func byAction(columns, actions []string) []string {
+	named := suffixes(columns)
+	out := make([]string, len(columns))
+	for k, action := range actions {
+		at := slices.Index(named, action)
+		if at < 0 {
+			return columns
+		}
+		out[k] = columns[at]
+	}
+	return out
 }
 
 // suffixes returns what tells column names apart: p_email and p_sms are email

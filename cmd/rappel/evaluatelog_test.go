@@ -86,6 +86,27 @@ func TestEvaluateLogReadsParquetAndLongKeys(t *testing.T) {
 	}
 }
 
+// Predictions per action are matched to the target's columns by the actions that
+// both name, whatever their order.
+func TestEvaluateLogPredictionsByName(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log.csv")
+	rows := strings.Repeat("x,1,0.5,0.5,0.5,0,1\ny,0,0.5,0.5,0.5,0,1\n", 60)
+	if err := os.WriteFile(path, []byte("a,r,p,t_x,t_y,q_y,q_x\n"+rows), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"--input", path, "--action", "a", "--reward", "r", "--propensity", "p", "--target", "t_*", "--interval", "delta"}
+	a, code := evaluateLog(t, append(args, "--q", "q_*")...)
+	if dr := a.named("dr"); code != 0 || dr.Value != 0.5 || dr.SE != 0 { // right predictions leave no noise
+		t.Errorf("exit code %d, dr %+v", code, dr)
+	}
+	for flag, says := range map[string]string{"q_x": "--q has 1 columns, --target 2", "n_*": `no column "n_*"; it has a, r, p, t_x`} {
+		var out, errs bytes.Buffer
+		if code := run(append([]string{"evaluate", "log", "--q", flag}, args...), &out, &errs); code == 0 || !strings.Contains(errs.String(), says) {
+			t.Errorf("--q %s: exit code %d, %s, want %q", flag, code, errs.String(), says)
+		}
+	}
+}
+
 // Three ways to say the same target: whole, recovered from the context, and
 // predictions given.
 func TestEvaluateLogTargets(t *testing.T) {
@@ -111,6 +132,10 @@ func TestEvaluateLogTargets(t *testing.T) {
 		if e := whole.named(name); !(float64(e.Lo) < truth && truth < float64(e.Hi)) {
 			t.Errorf("%s: %v to %v misses %v", name, e.Lo, e.Hi, truth)
 		}
+	}
+	short, _ := evaluateLog(t, append(args, "--target", "t_*")...)
+	if x, y := whole.named("dr").Value, short.named("dr").Value; math.Abs(float64(x-y)) > 1e-9 || short.Target != "t_*" {
+		t.Errorf("dr = %v by the names of the columns, %v by their pattern %q", x, y, short.Target)
 	}
 	given, _ := evaluateLog(t, append(args, "--target", "new", "--q", "reward,new")...)
 	if e := given.named("dr"); math.Abs(float64(e.Value-given.named("dm").Value)) > 1e-12 {
@@ -221,7 +246,14 @@ func TestEvaluateLogShapes(t *testing.T) {
 		"text for a number": {"item_id,click,propensity,target\n1,clicked,0.5,0.5\n2,not,0.5,0.5\n", `row 1: click is "clicked", a number is needed`},
 		"an empty cell":     {"item_id,click,propensity,target\n1,1,0.5,0.5\n2,,0.5,0.5\n", "row 2: click is empty"},
 		"another name":      {"item_id,click,propensity_score,target\n1,1,0.5,0.5\n", `no column "propensity"; it has item_id, click, propensity_score, target`},
-		"a percentage":      {"item_id,click,propensity,target\n1,1,50,0.5\n", "row 1: propensity is 50, want a probability above 0"},
+		"a percentage":      {"item_id,click,propensity,target\n1,1,50,0.5\n", "row 1: propensity is 50, want a probability above 0, and at most 1"},
+		"a chance of 0":     {"item_id,click,propensity,target\n1,1,0.5,0.5\n2,1,0,0.5\n", "row 2: propensity is 0, want a probability above 0"},
+		"a target below 0":  {"item_id,click,propensity,target\n1,1,0.5,-0.5\n", "row 1: target is -0.5, want a probability from 0 to 1"},
+		"no action":         {"item_id,click,propensity,target\n,1,0.5,0.5\n2,1,0.5,0.5\n", "row 1: item_id is empty"},
+		"a name twice":      {"item_id,click,propensity,target,target\n1,1,0.5,0.5,0.1\n", `2 columns are named "target"`},
+		"a cell too many":   {"item_id,click,propensity,target\n1,1,0.5,0.5\n2,1,0.5,0.5,7\n", "line 3 has 5 cells, the first line 4"},
+		"a cell too few":    {"item_id;click;propensity;target\n1;1;0.5;0.5\n2;1;0.5\n", "line 3 has 3 cells, the first line 4"},
+		"no rows":           {"item_id,click,propensity,target\n", "the log has no rows"},
 		"nothing":           {"", "is empty"},
 		"one row":           {"item_id,click,propensity,target\n1,1,0.5,0.5\n", "the log is too short for any policy"},
 	} {
@@ -229,6 +261,81 @@ func TestEvaluateLogShapes(t *testing.T) {
 		if code := run(append([]string{"evaluate", "log"}, args(write("log.csv", []byte(c.text)))...), &out, &errs); code != 1 || !strings.Contains(errs.String(), c.says) || strings.Count(errs.String(), "\n") > 1 {
 			t.Errorf("%s: exit code %d, %s, want %q", name, code, errs.String(), c.says)
 		}
+	}
+}
+
+// A campaign of eighty items and a propensity of its own in every row: the value
+// is the one that a loop over the rows gives. Where nobody clicks, no interval
+// is taken for knowledge.
+func TestEvaluateLogOfEightyActions(t *testing.T) {
+	const items, n = 80, 4000
+	rng := rand.New(rand.NewPCG(5, 5))
+	var clicked, still, whole strings.Builder
+	header := "timestamp,item_id,position,click,propensity,target"
+	clicked.WriteString(header + "\n")
+	still.WriteString(header + "\n")
+	whole.WriteString(header)
+	for a := range items {
+		fmt.Fprintf(&whole, ",new_%d", items-1-a)
+	}
+	whole.WriteByte('\n')
+	var sum, ratios float64
+	for i := range n {
+		policy := make([]float64, items)
+		total := 0.0
+		for a := range policy {
+			policy[a] = math.Exp(1.5 * rng.NormFloat64())
+			total += policy[a]
+		}
+		a := rng.IntN(items)
+		p := (0.5 + rng.Float64()) / items
+		q := math.Round(policy[a]/total*1e6) / 1e6
+		click := 0
+		if rng.Float64() < 0.05 {
+			click = 1
+		}
+		sum += float64(click) * q / p
+		ratios += q / p
+		stamp := fmt.Sprintf("2019-11-24 00:%02d:%02d.%06d+00:00", i/60%60, i%60, rng.IntN(1e6))
+		fmt.Fprintf(&clicked, "%s,%d,%d,%d,%.17g,%g\n", stamp, a, 1+i%3, click, p, q)
+		fmt.Fprintf(&still, "%s,%d,%d,0,%.17g,%g\n", stamp, a, 1+i%3, p, q)
+		fmt.Fprintf(&whole, "%s,%d,%d,%d,%.17g,%g", stamp, a, 1+i%3, click, p, q)
+		for a := range policy {
+			fmt.Fprintf(&whole, ",%.6f", policy[items-1-a]/total)
+		}
+		whole.WriteByte('\n')
+	}
+	write := func(text string) []string {
+		path := filepath.Join(t.TempDir(), "campaign.csv")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return []string{"--input", path, "--action", "item_id", "--reward", "click", "--propensity", "propensity", "--interval", "delta"}
+	}
+	same := func(name string, a answer) {
+		if ips, snips := float64(a.named("ips").Value), float64(a.named("snips").Value); math.Abs(ips-sum/n) > 1e-12 || math.Abs(snips-sum/ratios) > 1e-12 {
+			t.Errorf("%s: ips %v and snips %v, want %v and %v", name, ips, snips, sum/n, sum/ratios)
+		}
+	}
+	a, code := evaluateLog(t, append(write(clicked.String()), "--target", "target", "--slice", "item_id")...)
+	if same("one column", a); code != 0 || len(a.Estimates) != 9 || len(a.Slices) != items || a.Caution != "" {
+		t.Errorf("exit code %d, %d estimates, %d slices, caution %q", code, len(a.Estimates), len(a.Slices), a.Caution)
+	}
+	a, code = evaluateLog(t, append(write(whole.String()), "--target", "new_*", "--context", "position")...)
+	if same("a column per item", a); code != 0 || a.Target != "new_*" || !strings.Contains(a.RewardModel, "each action") {
+		t.Errorf("exit code %d, target %s, %s", code, a.Target, a.RewardModel)
+	}
+	report := filepath.Join(t.TempDir(), "report.html")
+	a, code = evaluateLog(t, append(write(still.String()), "--target", "target", "--html", report)...)
+	// Nothing in so many effective rows: in 95 of 100 cases what it was nothing of is rarer than this.
+	want := fmt.Sprintf("every reward is 0, so no interval has a width: something else may still follow up to %.2g %% of what the policy does (95 %% sure)",
+		100*(1-math.Pow(0.05, 1/float64(a.ESS))))
+	page, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code != 0 || a.Caution != want || a.named("ips").Value != 0 || !bytes.Contains(page, []byte(want)) {
+		t.Errorf("nobody clicks: exit code %d, %+v, caution %q, want %q", code, a.named("ips"), a.Caution, want)
 	}
 }
 

@@ -147,7 +147,7 @@ func TestEvaluatePolicy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	acts, err := o.store.Acts(t.Context(), "", 100)
+	acts, err := o.store.Acts(t.Context(), "", math.MaxInt64, 100)
 	if err := errors.Join(err, o.store.Close()); err != nil {
 		t.Fatal(err)
 	}

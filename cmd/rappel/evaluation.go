@@ -95,6 +95,7 @@ type answer struct {
 	Supported       bool        `json:"supported"`
 	Forced          bool        `json:"forced,omitempty"`
 	Reason          string      `json:"reason,omitempty"`
+	Caution         string      `json:"caution,omitempty"` // what the intervals cannot tell
 	MixtureShare    number      `json:"mixture_share"`
 	Level           float64     `json:"level"`
 	RewardModel     string      `json:"reward_model,omitempty"`
@@ -188,6 +189,11 @@ func newAnswer(target, against *ope.Log, name string, cfg ope.Config) (*answer, 
 		return a, err
 	}
 	lo, hi := rewardRange(target)
+	if lo == hi {
+		unseen := 1 - math.Pow(1-cfg.Level, 1/rep.Support.ESS)
+		a.Caution = fmt.Sprintf("every reward is %g, so no interval has a width: something else may still follow up to %.2g %% of what the policy does (%g %% sure)",
+			lo, 100*unseen, 100*cfg.Level)
+	}
 	a.Sequence = sequenceOf(rep.Sequence, lo, hi)
 	a.Comparison = &comparison{
 		Against: name, Reason: rep.ChampionSupport.Reason,
@@ -317,6 +323,9 @@ func (a *answer) text(out io.Writer) error {
 	if !a.Supported {
 		line("")
 		line("NOT SUPPORTED: %s", a.Reason)
+	}
+	if a.Caution != "" {
+		line("CAUTION: %s", a.Caution)
 	}
 	if a.Forced {
 		line("forced: the numbers below must not be relied on")

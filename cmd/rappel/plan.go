@@ -83,6 +83,9 @@ that fits; without it a plan cannot be evaluated against another.`,
 			if err != nil {
 				return err
 			}
+			if err := x.engine.Audit(cmd.Context(), req.Creditor, "cli", "plan", p.ID, ""); err != nil {
+				return err
+			}
 			if _, err := x.store.WritePlan(cmd.Context(), p.Creditor, p.ID, out); err != nil {
 				return err
 			}

@@ -94,10 +94,11 @@ func post(address, key, path string, body map[string]any) error {
 	return nil
 }
 
-// decide asks for all overdue debtors of a creditor as of some moments:
-// decide ADDRESS KEY CREDITOR TIME...
+// decide learns and asks for all overdue debtors of a creditor as of some
+// moments: decide ADDRESS KEY CREDITOR TIME...
 func decide(ts *testscript.TestScript, _ bool, args []string) {
 	for _, at := range args[3:] {
+		ts.Check(post(args[0], args[1], "/v1/learn", map[string]any{"creditor_id": args[2], "as_of": at}))
 		ts.Check(post(args[0], args[1], "/v1/recommendations/batch", map[string]any{
 			"creditor_id": args[2], "debtor_ids": "all_overdue", "as_of": at,
 		}))

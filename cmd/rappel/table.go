@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"database/sql"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,11 +78,14 @@ func readColumns(ctx context.Context, path string, wants []wanted) (columns []*c
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, firstLine(err))
 	}
+	if err := oneOfEach(ctx, conn, from, known, wants); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	expressions := make([]string, len(wants))
 	for k, w := range wants {
 		kind, ok := types[w.name]
 		if !ok {
-			return nil, fmt.Errorf("%s: no column %q; it has %s", path, w.name, strings.Join(known, ", "))
+			return nil, fmt.Errorf("%s: %w", path, missingColumn(ctx, conn, from, w.name, known))
 		}
 		c := &column{name: w.name}
 		quoted := `"` + strings.ReplaceAll(w.name, `"`, `""`) + `"`
@@ -151,6 +156,110 @@ func relation(path string) (string, error) {
 		}
 	}
 	return "read_csv(" + literal + ", sample_size = -1, nullstr = ['', 'NA'], compression = '" + compression + "')", nil
+}
+
+// columnNames returns the names of a file's columns, in order.
+func columnNames(ctx context.Context, path string) ([]string, error) {
+	from, err := relation(path)
+	if err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("duckdb", "")
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	_, known, err := columnTypes(ctx, conn, from)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, firstLine(err))
+	}
+	return known, nil
+}
+
+// withOptions changes how DuckDB reads a CSV file; ok is false for another file.
+func withOptions(from, options string) (_ string, ok bool) {
+	path, rest, ok := strings.Cut(from, ", sample_size")
+	_, compression, _ := strings.Cut(rest, ", compression")
+	return path + ", " + options + ", compression" + compression, ok
+}
+
+// firstLineOf returns the cells of a CSV file's first line and what divides
+// them; no cells for another file.
+func firstLineOf(ctx context.Context, conn *sql.Conn, from string) (cells []string, delimiter rune, err error) {
+	lines, ok := withOptions(from, `auto_detect = false, header = false, delim = '\x1f', quote = '', escape = '', columns = {line: 'VARCHAR'}`)
+	if !ok {
+		return nil, 0, nil
+	}
+	var line string
+	if err := conn.QueryRowContext(ctx, "SELECT line FROM "+lines+" LIMIT 1").Scan(&line); err != nil {
+		return nil, 0, firstLine(err)
+	}
+	for _, d := range ",;\t|" {
+		if strings.Count(line, string(d)) > strings.Count(line, string(delimiter)) || delimiter == 0 {
+			delimiter = d
+		}
+	}
+	r := csv.NewReader(strings.NewReader(strings.TrimPrefix(line, "\ufeff")))
+	r.Comma, r.LazyQuotes = delimiter, true
+	cells, err = r.Read()
+	for k := range cells {
+		cells[k] = strings.TrimSpace(cells[k])
+	}
+	return cells, delimiter, err
+}
+
+// oneOfEach refuses a CSV file in which a wanted name stands above two columns.
+// DuckDB calls the second name_1, as may be the name of another column: only
+// the first line itself tells.
+func oneOfEach(ctx context.Context, conn *sql.Conn, from string, known []string, wants []wanted) error {
+	if !slices.ContainsFunc(wants, func(w wanted) bool { return slices.Contains(known, w.name+"_1") }) {
+		return nil
+	}
+	cells, _, err := firstLineOf(ctx, conn, from)
+	if err != nil {
+		return err
+	}
+	for _, w := range wants {
+		n := 0
+		for _, cell := range cells {
+			if cell == w.name {
+				n++
+			}
+		}
+		if n > 1 {
+			return fmt.Errorf("%d columns are named %q", n, w.name)
+		}
+	}
+	return nil
+}
+
+var unevenLine = regexp.MustCompile(`CSV Error on Line: (\d+)(?s:.*)Expected Number of Columns: (\d+) Found: (\d+)`)
+
+// missingColumn is the error of a name that a file has not. Where the lines of a
+// CSV file differ in how many cells they have, DuckDB takes it for something
+// else altogether: then that is the error.
+func missingColumn(ctx context.Context, conn *sql.Conn, from, name string, known []string) error {
+	cells, delimiter, err := firstLineOf(ctx, conn, from)
+	if err != nil || len(cells) < 2 || !slices.Contains(cells, name) {
+		return noColumn(name, known)
+	}
+	columns := make([]string, len(cells))
+	for k := range columns {
+		columns[k] = fmt.Sprintf("c%d: 'VARCHAR'", k)
+	}
+	all, _ := withOptions(from, `auto_detect = false, header = true, quote = '"', delim = '`+string(delimiter)+"', columns = {"+strings.Join(columns, ", ")+"}")
+	var n int
+	if err := conn.QueryRowContext(ctx, "SELECT count(c0) FROM "+all).Scan(&n); err != nil {
+		if found := unevenLine.FindStringSubmatch(err.Error()); found != nil {
+			return fmt.Errorf("line %s has %s cells, the first line %s", found[1], found[3], found[2])
+		}
+	}
+	return noColumn(name, known)
 }
 
 // asDouble is the expression of a column as a number; ok is false where it is

@@ -42,21 +42,23 @@ func (s *Store) Notes(ctx context.Context, key ledger.Key, limit int) ([]Note, e
 
 // Act is one line of the audit log.
 type Act struct {
-	At       time.Time
-	Creditor string
-	Actor    string
-	Action   string
-	Object   string
-	Detail   string
+	Line     int64     `json:"line"` // its place in the log
+	At       time.Time `json:"occurred_at"`
+	Creditor string    `json:"creditor_id,omitempty"` // empty: about all of them
+	Actor    string    `json:"actor"`
+	Action   string    `json:"action"`
+	Object   string    `json:"object"`
+	Detail   string    `json:"detail,omitempty"`
 }
 
-// Acts returns the newest lines of the audit log that are about a creditor, or
-// about all of them, at most limit, newest first.
-func (s *Store) Acts(ctx context.Context, creditor string, limit int) ([]Act, error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT occurred_at, creditor_id, actor, action, object, detail FROM audit_log
-		WHERE creditor_id IN ('', ?) ORDER BY occurred_at DESC LIMIT ?`, creditor, limit)
+// Acts returns the newest lines of the audit log before one line that are about
+// a creditor, or about all of them, at most limit, newest first.
+func (s *Store) Acts(ctx context.Context, creditor string, before int64, limit int) ([]Act, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT rowid, occurred_at, creditor_id, actor, action, object, detail FROM audit_log
+		WHERE creditor_id IN ('', ?) AND rowid < ? ORDER BY rowid DESC LIMIT ?`, creditor, before, limit)
 	return collect(rows, err, func(row scanner) (a Act, err error) {
-		err = row.Scan(&a.At, &a.Creditor, &a.Actor, &a.Action, &a.Object, &a.Detail)
+		err = row.Scan(&a.Line, &a.At, &a.Creditor, &a.Actor, &a.Action, &a.Object, &a.Detail)
+		a.At = a.At.UTC()
 		return a, err
 	})
 }

@@ -95,10 +95,10 @@ func (l *Log) validate() error {
 	total := 0.0
 	for i := range n {
 		if p := l.Propensity[i]; !(p > 0 && p <= 1+rounding) {
-			return &RowError{i, "propensity", p, "a probability above 0"}
+			return &RowError{i, "propensity", p, "a probability above 0, and at most 1"}
 		}
 		if p := l.Target[i]; !(p >= 0 && p <= 1+rounding) {
-			return &RowError{i, "target", p, "a probability"}
+			return &RowError{i, "target", p, "a probability from 0 to 1"}
 		}
 		if r := l.Reward[i]; !finite(r) && l.complete(i) {
 			return &RowError{i, "reward", r, "a finite number"}
