@@ -10,9 +10,9 @@ import (
 func TestAFTMatchesSurvreg(t *testing.T) {
 	ref := readReference(t, "reference.json")
 	for _, id := range []string{"rossi", "lung", "veteran"} {
-		raw := ref["aft_"+id]
+		raw := ref.of("aft_"+id)
 		c := decode[coxCase](t, raw)
-		base := decode[coxCase](t, ref[id])
+		base := decode[coxCase](t, ref.of(id))
 		d := c.data(coxTable(t, id, base))
 		for _, dist := range []Dist{Weibull, Exponential, LogNormal, LogLogistic} {
 			t.Run(id+"/"+dist.String(), func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestAFTIntervalCensoringMatchesSurvreg(t *testing.T) {
 	want := decode[struct {
 		Coef, LogLik []float64
 		Scale        float64
-	}](t, ref["aft_interval_diabetes"])
+	}](t, ref.of("aft_interval_diabetes"))
 	tab := readTable(t, "interval_diabetes.csv")
 	left, right := tab.num("left"), tab.num("right")
 	male := make([]float64, tab.n)
