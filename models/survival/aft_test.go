@@ -10,7 +10,7 @@ import (
 func TestAFTMatchesSurvreg(t *testing.T) {
 	ref := readReference(t, "reference.json")
 	for _, id := range []string{"rossi", "lung", "veteran"} {
-		raw := ref.of("aft_"+id)
+		raw := ref.of("aft_" + id)
 		c := decode[coxCase](t, raw)
 		base := decode[coxCase](t, ref.of(id))
 		d := c.data(coxTable(t, id, base))

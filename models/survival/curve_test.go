@@ -78,7 +78,7 @@ func TestKaplanMeierAndLogRankMatchR(t *testing.T) {
 	ref := readReference(t, "reference.json")
 	for _, id := range []string{"rossi", "lung", "veteran", "waltons"} {
 		t.Run(id, func(t *testing.T) {
-			raw := ref.of("km_"+id)
+			raw := ref.of("km_" + id)
 			c := decode[struct {
 				CSV, Time, Status, Group string
 				Overall                  kmWant
