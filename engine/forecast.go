@@ -24,9 +24,9 @@ type Forecast struct {
 	Open     float64        `json:"open"`     // what is open on them
 	Held     float64        `json:"held"`     // open, but disputed, promised, with a collector …: not in the weeks
 	Weeks    []ForecastWeek `json:"weeks"`
-	// Level is by how much the hazard is scaled so that Check would have come
-	// out right, and Shock the standard deviation of the logarithm of what all
-	// invoices of a week share.
+	// Level is by how much the hazard is scaled in the first week on average, as
+	// the weeks of Check say, and Shock the standard deviation of the logarithm of
+	// what all invoices share in it.
 	Level    float64       `json:"level"`
 	Shock    float64       `json:"shock"`
 	Check    ForecastCheck `json:"check"`
@@ -73,13 +73,15 @@ const (
 	forecastPaths = 1000
 	// priorShock is the shock believed in before any week was checked, and
 	// priorWeeks how many weeks that belief weighs.
-	priorShock, priorWeeks = 0.25, 3
-	// priorInvoices is how many average invoices, paid as foretold, the belief
-	// in the hazard's own level weighs.
-	priorInvoices = 10
+	priorShock, priorWeeks = 0.3, 3
+	// priorLevel is the variance of the logarithm of the book's own level that is
+	// believed in before.
+	priorLevel = 0.1
+	// farthest is the largest logarithm of a factor on the hazard.
+	farthest = math.Ln10
 	// checkWeeks is how many weeks are looked back at to learn level and shock,
 	// fewer where the book is large: at most checkClaims claims, but four weeks.
-	checkWeeks, checkClaims = 13, 200_000
+	checkWeeks, checkClaims = 26, 600_000
 )
 
 // Forecast foretells the cash of so many weeks from asOf on; backtest asks for
@@ -87,11 +89,11 @@ const (
 //
 // Each invoice has the daily hazard of the model under usual contacts, summed
 // to cumulative hazards H(week). It is paid in the first week in which
-// E ≤ Σ ΔH(week)·Level·exp(Shock·z), with E exponential, its own, and z standard
-// normal, shared by all invoices: half its variance by the whole future, half
-// by the week. Debtors' luck averages out over a book, what hits all of them
-// does not. Level and Shock come from the forecasts that the same hazard would
-// have made in the weeks before. The same seed gives the same figures.
+// E ≤ Σ ΔH(week)·F(week), with E exponential, its own, and F the factor that all
+// invoices share in that week: see tide. Debtors' luck averages out over a book,
+// what hits all of them does not. What F is, and how it moves, comes from the
+// forecasts that the same hazard would have made of the weeks before. The same
+// seed gives the same figures.
 func (e *Engine) Forecast(ctx context.Context, creditor string, asOf time.Time, weeks, backtest int, seed uint64) (*Forecast, error) {
 	if weeks < 1 || weeks > 52 {
 		return nil, &FieldError{Pointer: "/weeks", Detail: "is not from 1 to 52"}
@@ -159,15 +161,17 @@ func (e *Engine) forecast(ctx context.Context, b *book, asOf time.Time, weeks in
 		if origin.Before(first) {
 			break
 		}
-		before = append(before, e.outlook(b, l, origin, min(k, weeks)))
+		before = append(before, e.outlook(b, l, origin, 1))
 	}
 	f := &Forecast{
 		Creditor: b.id, AsOf: asOf, Currency: b.creditor.Load().Currency, Invoices: len(now.cents),
 		Open: float64(now.open) / 100, Held: float64(now.held) / 100,
 	}
-	f.Level, f.Shock, f.Check = check(before)
+	var shared tides
+	shared, f.Check = check(before)
 	f.Check.AsOf = asOf.AddDate(0, 0, -7*len(before))
-	f.Weeks = now.draw(f.Level, f.Shock, seed)
+	f.Level, f.Shock = shared.ahead()
+	f.Weeks = now.draw(shared, seed)
 	today := ledger.DayOf(asOf, b.location.Load())
 	for w := range f.Weeks {
 		f.Weeks[w].From = today + ledger.Day(7*w)
@@ -261,55 +265,126 @@ func (o *outlook) foretold() []week {
 	return list
 }
 
-// check compares outlooks with what came: the level that would have been right,
-// and the shock under which the first week of each is likeliest, normal about
-// what was foretold, wider for how little is known of the level.
-func check(before []*outlook) (level, shock float64, c ForecastCheck) {
-	var firsts []week
-	told, came, money, claims, cells := 0.0, 0.0, 0.0, 0, 0
-	for _, o := range before {
-		if len(o.cents) == 0 {
-			continue
-		}
-		c.Weeks++
-		claims += len(o.cents)
-		for _, cents := range o.cents {
-			money += float64(cents) / 100
-		}
-		list := o.foretold()
-		for _, w := range list {
-			told += w.told
-			came += w.came
-		}
-		c.Expected, c.Came = c.Expected+list[0].told, c.Came+list[0].came
-		firsts, cells = append(firsts, list[0]), cells+len(list)
-	}
-	level = 1
-	if claims > 0 {
-		// The outlooks hold the same invoices again and again.
-		prior := priorInvoices * money / float64(claims) * float64(cells) / float64(c.Weeks)
-		level = min(max((came+prior)/(told+prior), 0.1), 10)
-	}
-	best := math.Inf(-1)
-	for s := 0.02; s < 2; s *= 1.1 {
-		// The prior: so many weeks that deviated by priorShock.
-		ll := -priorWeeks * (math.Log(s) + priorShock*priorShock/(2*s*s))
-		for _, w := range firsts {
-			told := level * w.told
-			v := level*w.luck + s*s*told*told
-			if v > 0 {
-				ll -= math.Log(v)/2 + (w.came-told)*(w.came-told)/(2*v)
+// tide is one way in which the factor F of all invoices may move from week to
+// week, and what the weeks before say of it under this way:
+//
+//	log F = m + u + e − s²/2,  u' = φ·u + noise,  var u = s²·ρ,  var e = s²·(1 − ρ)
+//
+// m is the book's own level, u a swell that goes by, with the autocorrelation φ
+// from week to week, and e the week's alone. F is 1 on average where m is 0.
+type tide struct {
+	weight        float64
+	s, rho, phi   float64
+	m, u          float64 // means in the coming week
+	varM, varU, c float64 // variances and covariance
+}
+
+// tides are weighted by how likely they made what came; the weights sum to one.
+type tides []tide
+
+// priorTides are the ways believed in before any week was checked.
+func priorTides() tides {
+	var list tides
+	for s := 0.05; s < 1.5; s *= 1.4 {
+		for _, rho := range [...]float64{0.5, 0.75, 0.95} {
+			for _, phi := range [...]float64{0.7, 0.9, 0.98} {
+				// As after priorWeeks weeks that deviated by priorShock.
+				weight := -priorWeeks * (math.Log(s) + priorShock*priorShock/(2*s*s))
+				list = append(list, tide{weight: weight, s: s, rho: rho, phi: phi, varM: priorLevel, varU: s * s * rho})
 			}
 		}
-		if ll > best {
-			best, shock = ll, s
+	}
+	return list
+}
+
+// see learns from a week and moves on to the next: a step of the Kalman filter on
+// came/told, linear about what was expected, whose variance is that of e and of
+// the luck of each debtor. weight is a logarithm.
+func (t *tide) see(w week) {
+	if w.told > 0 {
+		f := math.Exp(min(t.m+t.u, farthest))
+		off := w.came/w.told/f - 1
+		v := t.varM + t.varU + 2*t.c + t.s*t.s*(1-t.rho) + w.luck/(w.told*w.told*f)
+		t.weight -= math.Log(v)/2 + off*off/(2*v) + math.Log(f)
+		toM, toU := t.varM+t.c, t.varU+t.c
+		t.m += toM / v * off
+		t.u += toU / v * off
+		t.varM -= toM * toM / v
+		t.varU -= toU * toU / v
+		t.c -= toM * toU / v
+	}
+	t.u *= t.phi
+	t.c *= t.phi
+	t.varU = t.phi*t.phi*t.varU + t.s*t.s*t.rho*(1-t.phi*t.phi)
+}
+
+// ahead returns the mean of the coming week's factor and the standard deviation
+// of its logarithm.
+func (ts tides) ahead() (level, shock float64) {
+	mean, square := 0.0, 0.0
+	for i := range ts {
+		t := &ts[i]
+		x := t.m + t.u - t.s*t.s/2
+		v := t.varM + t.varU + 2*t.c + t.s*t.s*(1-t.rho)
+		level += t.weight * math.Exp(min(x+v/2, farthest))
+		mean += t.weight * x
+		square += t.weight * (x*x + v)
+	}
+	return level, math.Sqrt(max(square-mean*mean, 0))
+}
+
+// draw stores the factors of the coming weeks in dst: one of the ways, by their
+// weights, and one future of it.
+func (ts tides) draw(dst []float64, rng *rand.Rand) {
+	at, i := rng.Float64(), 0
+	for ; i < len(ts)-1 && at >= ts[i].weight; i++ {
+		at -= ts[i].weight
+	}
+	t := &ts[i]
+	sd := math.Sqrt(t.varM)
+	z := rng.NormFloat64()
+	m, u, left := t.m+sd*z, t.u, t.varU
+	if sd > 0 {
+		u += t.c / sd * z
+		left -= t.c * t.c / t.varM
+	}
+	u += math.Sqrt(max(left, 0)) * rng.NormFloat64()
+	for w := range dst {
+		e := t.s * math.Sqrt(1-t.rho) * rng.NormFloat64()
+		dst[w] = math.Exp(min(m+u+e-t.s*t.s/2, farthest))
+		u = t.phi*u + t.s*math.Sqrt(t.rho*(1-t.phi*t.phi))*rng.NormFloat64()
+	}
+}
+
+// check compares the first weeks of outlooks, the latest first, with what came.
+func check(before []*outlook) (shared tides, c ForecastCheck) {
+	shared = priorTides()
+	for _, o := range slices.Backward(before) {
+		w := o.foretold()[0]
+		if len(o.cents) > 0 {
+			c.Weeks++
+			c.Expected, c.Came = c.Expected+w.told, c.Came+w.came
+		}
+		for i := range shared {
+			shared[i].see(w)
 		}
 	}
-	return level, shock * math.Sqrt(1+2/float64(priorWeeks+len(firsts))), c
+	top, sum := math.Inf(-1), 0.0
+	for i := range shared {
+		top = max(top, shared[i].weight)
+	}
+	for i := range shared {
+		shared[i].weight = math.Exp(shared[i].weight - top)
+		sum += shared[i].weight
+	}
+	for i := range shared {
+		shared[i].weight /= sum
+	}
+	return shared, c
 }
 
 // draw plays the futures of an outlook and returns its weeks, without days.
-func (o *outlook) draw(level, shock float64, seed uint64) []ForecastWeek {
+func (o *outlook) draw(shared tides, seed uint64) []ForecastWeek {
 	cash := make([][]float64, o.weeks) // by week, in cents
 	for w := range cash {
 		cash[w] = make([]float64, forecastPaths)
@@ -317,10 +392,7 @@ func (o *outlook) draw(level, shock float64, seed uint64) []ForecastWeek {
 	scale := make([]float64, o.weeks)
 	for k := range forecastPaths {
 		rng := rand.New(rand.NewPCG(seed, uint64(k)))
-		all := rng.NormFloat64()
-		for w := range scale {
-			scale[w] = level * math.Exp(shock*math.Sqrt2/2*(all+rng.NormFloat64()))
-		}
+		shared.draw(scale, rng)
 		for i, cents := range o.cents {
 			e := rng.ExpFloat64()
 			h, last := o.hazard[i*o.weeks:(i+1)*o.weeks], 0.0

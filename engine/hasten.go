@@ -12,6 +12,8 @@ type Hastened struct {
 	Channel  string    `json:"channel"`
 	SendAt   time.Time `json:"send_at"`
 	Survival []float64 `json:"survival"` // P(unpaid) at the end of each coming day
+	// DaysToPay is the expected days until payment, at most the horizon of 28.
+	DaysToPay float64 `json:"days_to_pay"`
 }
 
 // hasten decides q by the models, without logging it, and returns the curve

@@ -184,6 +184,7 @@ type Profile struct {
 	Method    string           `json:"usual_method"`
 	PayDays   [7]float64       `json:"pay_weekday"` // share of payments, Monday first
 	Survival  []float64        `json:"survival"`    // P(unpaid) at the end of each coming day, without contact
+	DaysToPay float64          `json:"days_to_pay"` // expected, of Survival: at most the horizon of 28 days; 0 where nothing is open
 	Hastened  *Hastened        `json:"hastened,omitempty"`
 	Timeline  []Happening      `json:"timeline"`
 	Alerts    []Alert          `json:"alerts"` // its own and those of its groups, whatever their status
@@ -247,6 +248,10 @@ func (e *Engine) Debtor(ctx context.Context, key ledger.Key, asOf time.Time) (*P
 	p.Survival = slices.Clone(s.surv[:])
 	if p.Hastened = s.hasten(q); p.Hastened != nil {
 		copy(p.Survival, s.surv[:]) // of the same claims
+		p.Hastened.DaysToPay = daysToPay(p.Hastened.Survival)
+	}
+	if p.Open > 0 {
+		p.DaysToPay = daysToPay(p.Survival)
 	}
 	var known [timing.Hours]float64
 	l.model.Timing.Known(&known, h.opens, h.exposure, h.profile)
@@ -265,6 +270,17 @@ func (e *Engine) Debtor(ctx context.Context, key ledger.Key, asOf time.Time) (*P
 		return nil, err
 	}
 	return p, nil
+}
+
+// daysToPay is the mean of the days until payment, those beyond the horizon
+// counting as the horizon, of the probabilities of being unpaid at the end of
+// each coming day.
+func daysToPay(unpaid []float64) float64 {
+	days := 0.0
+	for _, p := range unpaid[:rewardHorizon] {
+		days += p
+	}
+	return days
 }
 
 func widen(v *[timing.Hours]float32) []float64 {

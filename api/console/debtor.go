@@ -273,6 +273,7 @@ func (v *visit) survivalFigure(p *engine.Profile) *figure {
 	if p.Open <= 0 {
 		return f
 	}
+	f.Note = v.T("Expected after %s days without contact; what takes longer than 28 counts as 28.", v.Number(p.DaysToPay, 1))
 	with := []float64(nil)
 	names := []string{v.T("Without contact")}
 	if p.Hastened != nil {
@@ -280,7 +281,7 @@ func (v *visit) survivalFigure(p *engine.Profile) *figure {
 		name := v.T("With %s", v.Channel(p.Hastened.Channel))
 		names = append(names, name)
 		f.Head = append(f.Head, name)
-		f.Note = v.T("With contact: %s on %s, the best within reach.", v.Channel(p.Hastened.Channel), v.Soon(p.Hastened.SendAt))
+		f.Note += " " + v.T("With contact, the best within reach, %s on %s: after %s.", v.Channel(p.Hastened.Channel), v.Soon(p.Hastened.SendAt), v.Number(p.Hastened.DaysToPay, 1))
 	}
 	days := []string{"0"}
 	alone, hastened := []float64{1}, []float64{1}

@@ -98,7 +98,7 @@ that differ by rounding are made one.`,
 	f.StringVar(&o.duration, "duration", "", "column of the time of event or censoring")
 	f.StringVar(&o.event, "event", "", "column of the event: 0 censored, 1 event, or codes of competing events")
 	f.StringVar(&o.entry, "entry", "", "column of the time from which a row is at risk")
-	f.StringVar(&o.upper, "upper", "", "column of the upper end of the interval in which the event came, --duration being the lower (parametric models)")
+	f.StringVar(&o.upper, "upper", "", "column of the upper end of the interval in which the event came, --duration being the lower; an empty end is open (parametric models)")
 	f.StringSliceVar(&o.strata, "strata", nil, "columns whose values each have a baseline or curve of their own")
 	f.StringVar(&o.weights, "weights", "", "column of case weights")
 	f.StringVar(&o.offset, "offset", "", "column of a known part of the linear predictor")
@@ -264,6 +264,8 @@ func (o *survivalOptions) validate() error {
 		return fmt.Errorf("--offset is for regressions, not for %s", o.model)
 	case o.stream:
 		return o.validateStream()
+	case o.model == "finegray" && o.entry != "":
+		return errors.New("--entry is not for finegray")
 	case parametric && (o.entry != "" || len(o.strata) > 0):
 		return fmt.Errorf("--entry and --strata are not for %s", o.model)
 	}

@@ -84,6 +84,12 @@ func (o *survivalOptions) load(ctx context.Context) (*survivalInput, error) {
 	in.atRisk = riskOf(in.data)
 	rows := in.complete(columns, o)
 	in.rows = rows
+	if len(rows) == 0 {
+		return nil, fmt.Errorf("%s: %w", strings.Join(append([]string{o.input}, in.warnings...), ": "), survival.ErrNoRows)
+	}
+	if columns[o.duration].days && o.entry == "" {
+		in.warnings = append(in.warnings, fmt.Sprintf("column %s holds dates, which count from 1970: --entry names the date from which a row is at risk", o.duration))
+	}
 	d := in.data
 	pick := func(name string) ([]float64, error) {
 		if name == "" {
@@ -91,7 +97,7 @@ func (o *survivalOptions) load(ctx context.Context) (*survivalInput, error) {
 		}
 		c := columns[name]
 		if c.text != nil {
-			return nil, fmt.Errorf("column %s is text, a number is needed", name)
+			return nil, c.parse() // which names the row
 		}
 		out := make([]float64, len(rows))
 		for k, i := range rows {
@@ -146,6 +152,18 @@ func (o *survivalOptions) load(ctx context.Context) (*survivalInput, error) {
 
 // complete returns the rows without an empty value in any column in use.
 func (in *survivalInput) complete(columns map[string]*column, o *survivalOptions) []int {
+	if o.upper != "" { // an empty end is an open one: from zero on, or without end
+		lower, upper := columns[o.duration].number, columns[o.upper].number
+		for i := range min(len(lower), len(upper)) {
+			switch {
+			case math.IsNaN(lower[i]) && math.IsNaN(upper[i]): // nothing is known
+			case math.IsNaN(lower[i]):
+				lower[i] = 0
+			case math.IsNaN(upper[i]):
+				upper[i] = math.Inf(1)
+			}
+		}
+	}
 	n := 0
 	var blame []string
 	for name, c := range columns {
@@ -158,20 +176,12 @@ func (in *survivalInput) complete(columns map[string]*column, o *survivalOptions
 	for _, name := range blame {
 		c, any := columns[name], false
 		for i := range bad {
-			if c.isMissing(i) && (name != o.upper || o.upper == "") {
+			if c.isMissing(i) {
 				bad[i], any = true, true
 			}
 		}
 		if any {
 			with = append(with, name)
-		}
-	}
-	if o.upper != "" { // an open end is an interval without end
-		u := columns[o.upper]
-		for i, v := range u.number {
-			if math.IsNaN(v) {
-				u.number[i] = math.Inf(1)
-			}
 		}
 	}
 	var rows []int
@@ -260,6 +270,9 @@ func (in *survivalInput) eventOf(seen [256]bool, o *survivalOptions) (uint8, err
 	}
 	if o.cause != "" {
 		code, err := strconv.ParseUint(o.cause, 10, 8)
+		if !o.competing() && isOne(strings.ToLower(o.cause), "true", "yes", "t", "y") && (len(causes) == 0 || slices.Equal(causes, []uint8{1})) {
+			code, err = 1, nil // the file's own word, which was read as a truth value
+		}
 		if err != nil || code == 0 {
 			return 0, fmt.Errorf("--cause %s is not an event code from 1 to 255", o.cause)
 		}

@@ -9,8 +9,15 @@ import (
 	"rappel/models/survival"
 )
 
-// maxBands is the largest number of baseline hazards chosen unasked.
-const maxBands = 200
+const (
+	// maxBands is the largest number of baseline hazards chosen unasked.
+	maxBands = 200
+	// maxPeriods is the largest number of periods that a time may span.
+	maxPeriods = 1_000_000
+)
+
+// errPeriods says that a time spans more periods than there may be.
+var errPeriods = fmt.Errorf("time is longer than %d periods: give a longer --period", maxPeriods)
 
 // periods turns rows of durations into one row per period at risk, on the
 // way: what it holds in memory is the rows as they were read and one batch.
@@ -27,23 +34,35 @@ type periods struct {
 // baseline hazard in bands: of the given number of periods, or (band 0) each
 // period with an event is one, and the others, whose hazard is estimated to be
 // zero, take no part. Where there are too many of those, each band ends with
-// one.
+// one. Nor does a period count in which no row is at risk.
+//
+// A row is at risk from the period after that of its entry on; where its event
+// falls in no such period, as at time zero, it is refused.
 func newPeriods(d *survival.Data, width, band float64) (*periods, error) {
 	if !(width > 0) || band < 0 || band != math.Trunc(band) {
 		return nil, fmt.Errorf("--period %v and --band %v: want a positive length and a whole number of periods", width, band)
 	}
 	s := &periods{data: d, width: width, from: make([]int, d.Rows()), until: make([]int, d.Rows())}
-	number := func(t float64) int { return int(math.Ceil(t/width - 1e-9)) }
+	number := func(t float64) float64 { return math.Ceil(t/width - 1e-9) }
 	last := 0
 	eventful := map[int]bool{}
 	for i, t := range d.Time {
-		s.until[i] = number(t)
+		entry := 0.0
 		if d.Entry != nil {
-			s.from[i] = number(d.Entry[i])
+			entry = d.Entry[i]
 		}
-		if s.from[i] < 0 || s.until[i] < s.from[i] {
+		from, until := number(entry), number(t)
+		switch event := d.Event[i] != 0; {
+		case t < 0 || event && until < 1:
 			return nil, &survival.RowError{Row: i, Value: t, Err: survival.ErrTime}
+		case entry < 0:
+			return nil, &survival.RowError{Row: i, Value: entry, Err: survival.ErrTime}
+		case d.Entry != nil && (entry >= t || event && from >= until):
+			return nil, &survival.RowError{Row: i, Value: entry, Err: survival.ErrEntry}
+		case until > maxPeriods:
+			return nil, &survival.RowError{Row: i, Value: t, Err: errPeriods}
 		}
+		s.from[i], s.until[i] = int(from), int(until)
 		last = max(last, s.until[i])
 		if d.Event[i] != 0 {
 			eventful[s.until[i]] = true
@@ -75,17 +94,32 @@ func newPeriods(d *survival.Data, width, band float64) (*periods, error) {
 		ends = thin
 		ends[maxBands-1] = last // what is left after the last event has its hazard
 	}
-	s.bandOf = make([]int, last+1)
-	for k, b := 0, 0; k <= last; k++ {
-		if b < len(ends) && k > ends[b] {
-			b++
-		}
-		s.bandOf[k] = b
-		if b == len(ends) || (alone && k != ends[b]) {
-			s.bandOf[k] = -1
+	// How many rows are at risk in each period.
+	risk := make([]int, last+2)
+	for i, k := range s.until {
+		if s.from[i] < k {
+			risk[s.from[i]+1]++
+			risk[k+1]--
 		}
 	}
-	s.bands = len(ends)
+	s.bandOf = make([]int, last+1)
+	s.bandOf[0] = -1
+	before := -1 // the end that the last band counted was of
+	for k, e := 1, 0; k <= last; k++ {
+		risk[k] += risk[k-1]
+		for e < len(ends) && k > ends[e] {
+			e++
+		}
+		if e == len(ends) || alone && k != ends[e] || risk[k] == 0 {
+			s.bandOf[k] = -1
+			continue
+		}
+		if e != before {
+			before = e
+			s.bands++
+		}
+		s.bandOf[k] = s.bands - 1
+	}
 	s.p = s.bands + len(d.Columns)
 	return s, nil
 }

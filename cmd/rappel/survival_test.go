@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -168,6 +170,33 @@ func TestSurvivalFitReadsEveryType(t *testing.T) {
 	for j, name := range names {
 		if a.Coef[j].Name != name || b.Coef[j].Name != name || math.Abs(a.Coef[j].Coef-b.Coef[j].Coef) > 1e-9 {
 			t.Errorf("coefficient %d is %+v of Parquet, %+v of CSV, want %s", j, a.Coef[j], b.Coef[j], name)
+		}
+	}
+}
+
+// Periods in which nobody is at risk, as before the first entry, have no
+// hazard: without them the fit is the same.
+func TestSurvivalFitLeavesOutEmptyPeriods(t *testing.T) {
+	dir := t.TempDir()
+	fit := func(shift int, args ...string) survivalReport {
+		var csv strings.Builder
+		csv.WriteString("from,to,paid,size\n")
+		for i := range 60 {
+			fmt.Fprintf(&csv, "%d,%d,%d,%d\n", shift+i%3, shift+3+i*7%13, min(1, i%4), i*37%11)
+		}
+		path := filepath.Join(dir, fmt.Sprintf("%d.csv", shift))
+		if err := os.WriteFile(path, []byte(csv.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return fitSurvival(t, append([]string{"--input", path, "--entry", "from", "--duration", "to", "--event", "paid", "--covariates", "size", "--model", "cloglog"}, args...)...)
+	}
+	early, late := fit(0, "--band", "5"), fit(100, "--band", "5")
+	if len(early.Coef) != len(late.Coef) || math.Abs(early.LogLik-late.LogLik) > 1e-9 {
+		t.Fatalf("log-likelihood %v of %d coefficients, a hundred periods later %v of %d", early.LogLik, len(early.Coef), late.LogLik, len(late.Coef))
+	}
+	for j, c := range early.Coef {
+		if math.Abs(c.Coef-late.Coef[j].Coef) > 1e-9 {
+			t.Errorf("%s is %v, a hundred periods later %s is %v", c.Name, c.Coef, late.Coef[j].Name, late.Coef[j].Coef)
 		}
 	}
 }

@@ -37,6 +37,7 @@ type column struct {
 	number  []float64 // NaN where empty
 	text    []string  // nil: numbers
 	missing []bool    // of text
+	days    bool      // dates or times, as days since 1970
 }
 
 // value returns row i as text.
@@ -87,7 +88,7 @@ func readColumns(ctx context.Context, path string, wants []wanted) (columns []*c
 		if !ok {
 			return nil, fmt.Errorf("%s: %w", path, missingColumn(ctx, conn, from, w.name, known))
 		}
-		c := &column{name: w.name}
+		c := &column{name: w.name, days: kind == "DATE" || strings.HasPrefix(kind, "TIMESTAMP")}
 		quoted := `"` + strings.ReplaceAll(w.name, `"`, `""`) + `"`
 		expressions[k], ok = asDouble(quoted, kind)
 		if w.as == asText || !ok {
@@ -155,7 +156,7 @@ func relation(path string) (string, error) {
 			compression = "gzip"
 		}
 	}
-	return "read_csv(" + literal + ", sample_size = -1, nullstr = ['', 'NA'], compression = '" + compression + "')", nil
+	return "read_csv(" + literal + ", header = true, sample_size = -1, nullstr = ['', 'NA'], compression = '" + compression + "')", nil
 }
 
 // columnNames returns the names of a file's columns, in order.

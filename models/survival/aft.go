@@ -197,6 +197,7 @@ func FitAFT(d *Data, opt AFTOptions) (*AFT, error) {
 		opt.MaxIter = 100
 	}
 	a := &AFT{Dist: opt.Dist, Rows: d.Rows()}
+	weight := 0.0
 	for i := range d.Time {
 		kind, err := d.kindOf(i)
 		if err != nil {
@@ -204,9 +205,10 @@ func FitAFT(d *Data, opt AFTOptions) (*AFT, error) {
 		}
 		if kind != later {
 			a.Events++
+			weight += d.weight(i)
 		}
 	}
-	if a.Events == 0 {
+	if weight == 0 {
 		return nil, ErrNoEvents
 	}
 	p := len(d.Columns)
@@ -233,8 +235,30 @@ func FitAFT(d *Data, opt AFTOptions) (*AFT, error) {
 	}
 	a.LogLik = fit.logLik - centre.jacobian
 	a.Iterations, a.Converged, a.Warnings = fit.iterations, fit.converged, fit.warnings
+	if err := d.runawayAFT(a.Names, fit); err != nil {
+		a.Converged, a.Warnings = false, append(a.Warnings, err.Error())
+	}
 	m.finish(a, fit, centre.log, mean)
 	return a, nil
+}
+
+// runawayAFT names what has no finite estimate: the information on it vanished.
+// Names are those of the model, of which fit.beta and fit.cov have the order.
+func (d *Data) runawayAFT(names []string, fit *newtonFit) error {
+	if fit.stuck >= 0 && names[fit.stuck] == "Log(scale)" {
+		return ErrNoScale
+	}
+	var away []string
+	for j, c := range d.Columns {
+		k := j + 1
+		if k == fit.stuck || fit.cov != nil && math.Sqrt(fit.cov[k*len(names)+k])*(slices.Max(c)-slices.Min(c)) > 1e3 {
+			away = append(away, names[k])
+		}
+	}
+	if away == nil {
+		return nil
+	}
+	return &ColumnError{Columns: away, Row: -1, Err: ErrSeparated}
 }
 
 // withoutColumns returns d without its columns. Rows that then say the same are

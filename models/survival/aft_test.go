@@ -3,15 +3,16 @@ package survival
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"testing"
 )
 
 func TestAFTMatchesSurvreg(t *testing.T) {
 	ref := readReference(t, "reference.json")
 	for _, id := range []string{"rossi", "lung", "veteran"} {
-		raw := ref["aft_"+id]
+		raw := ref.of("aft_" + id)
 		c := decode[coxCase](t, raw)
-		base := decode[coxCase](t, ref[id])
+		base := decode[coxCase](t, ref.of(id))
 		d := c.data(coxTable(t, id, base))
 		for _, dist := range []Dist{Weibull, Exponential, LogNormal, LogLogistic} {
 			t.Run(id+"/"+dist.String(), func(t *testing.T) {
@@ -52,7 +53,7 @@ func TestAFTIntervalCensoringMatchesSurvreg(t *testing.T) {
 	want := decode[struct {
 		Coef, LogLik []float64
 		Scale        float64
-	}](t, ref["aft_interval_diabetes"])
+	}](t, ref.of("aft_interval_diabetes"))
 	tab := readTable(t, "interval_diabetes.csv")
 	left, right := tab.num("left"), tab.num("right")
 	male := make([]float64, tab.n)
@@ -114,6 +115,41 @@ func checkDerivatives(t *testing.T, what string, f objective, b, grad, info []fl
 			if diff := -(gh[k] - gl[k]) / (2 * h); math.Abs(diff-got) > 1e-6*(1+math.Abs(diff)) {
 				t.Errorf("%s: information %d,%d = %v, differences %v", what, j, k, got, diff)
 			}
+		}
+	}
+}
+
+// A parametric model that has no finite estimate says which column it is, or
+// that it is the scale.
+func TestAFTNamesWhatRunsAway(t *testing.T) {
+	separated := func() *Data {
+		d := days(200, 2, 5)
+		d.Names = []string{"amount", "silent"}
+		for i, e := range d.Event {
+			d.Columns[1][i] = 0
+			if e == 0 && i%2 == 0 {
+				d.Columns[1][i] = 1 // of whom nobody has the event
+			}
+		}
+		return d
+	}
+	line := &Data{Time: []float64{math.E, math.Exp(2), math.Exp(3), math.Exp(4)}, Event: []uint8{1, 1, 1, 1}, Columns: [][]float64{{1, 2, 3, 4}}}
+	for dist := Weibull; dist <= LogLogistic; dist++ {
+		fit, err := FitAFT(separated(), AFTOptions{Dist: dist})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "column silent: " + ErrSeparated.Error(); fit.Converged || !slices.Contains(fit.Warnings, want) {
+			t.Errorf("%v: converged %v, warnings %q, want %q", dist, fit.Converged, fit.Warnings, want)
+		}
+		if dist == Exponential {
+			continue
+		}
+		if fit, err = FitAFT(line, AFTOptions{Dist: dist}); err != nil {
+			t.Fatal(err)
+		}
+		if fit.Converged || !slices.Contains(fit.Warnings, ErrNoScale.Error()) {
+			t.Errorf("%v: converged %v, warnings %q, want %q", dist, fit.Converged, fit.Warnings, ErrNoScale)
 		}
 	}
 }

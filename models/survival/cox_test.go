@@ -144,7 +144,7 @@ var coxCases = []string{
 func TestCoxMatchesR(t *testing.T) {
 	ref := readReference(t, "reference.json")
 	for _, id := range coxCases {
-		c := decode[coxCase](t, ref[id])
+		c := decode[coxCase](t, ref.of(id))
 		d := c.data(coxTable(t, id, c))
 		for _, ties := range []Ties{Efron, Breslow, Exact} {
 			want := map[Ties]*coxWant{Efron: c.Efron, Breslow: c.Breslow, Exact: c.Exact}[ties]

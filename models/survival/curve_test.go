@@ -78,7 +78,7 @@ func TestKaplanMeierAndLogRankMatchR(t *testing.T) {
 	ref := readReference(t, "reference.json")
 	for _, id := range []string{"rossi", "lung", "veteran", "waltons"} {
 		t.Run(id, func(t *testing.T) {
-			raw := ref["km_"+id]
+			raw := ref.of("km_" + id)
 			c := decode[struct {
 				CSV, Time, Status, Group string
 				Overall                  kmWant
@@ -121,19 +121,19 @@ func TestKaplanMeierAndLogRankMatchR(t *testing.T) {
 	}
 	t.Run("heart, left truncated", func(t *testing.T) {
 		tab := readTable(t, "heart.csv")
-		want := decode[kmWant](t, ref["km_heart_left_truncated"])
+		want := decode[kmWant](t, ref.of("km_heart_left_truncated"))
 		checkKM(t, &Data{Entry: tab.num("start"), Time: tab.num("stop"), Event: toEvents(tab.num("event"))}, want)
 	})
 }
 
 func TestTimeVaryingPredictionMatchesR(t *testing.T) {
 	ref := readReference(t, "reference.json")
-	c := decode[coxCase](t, ref["heart_startstop"])
+	c := decode[coxCase](t, ref.of("heart_startstop"))
 	fit, err := FitCox(c.data(readTable(t, c.CSV)), CoxOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := decode[curveWant](t, ref["heart_timevarying_prediction"])
+	want := decode[curveWant](t, ref.of("heart_timevarying_prediction"))
 	// Transplanted after day 30: the path has a row per time, of what holds
 	// until then.
 	var path []float64

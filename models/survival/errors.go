@@ -24,6 +24,9 @@ var (
 	// ErrSeparated says that a column tells events from non-events perfectly,
 	// so that its coefficient has no finite estimate.
 	ErrSeparated = errors.New("column separates events from the rest, its coefficient runs away")
+	// ErrNoScale says that a parametric model fits the times without error, so
+	// that its likelihood grows without end as its scale falls.
+	ErrNoScale = errors.New("times lie on a line of the columns, the scale runs to zero")
 	// ErrTime says that a time is negative or zero where it must not be.
 	ErrTime = errors.New("time is not allowed")
 	// ErrEntry says that a row is entered at or after its end.

@@ -2,6 +2,7 @@ package survival
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -47,7 +48,7 @@ func TestHazardMatchesGLM(t *testing.T) {
 				Rows     int
 				Coef, SE []float64
 				LogLik   float64
-			}](t, ref["discrete_time_rossi_"+link.String()])
+			}](t, ref.of("discrete_time_rossi_"+link.String()))
 			got, err := FitHazard(b, p, HazardOptions{Link: link, Expected: true})
 			if err != nil {
 				t.Fatal(err)
@@ -149,6 +150,61 @@ func TestHazardIsTheSameBitsOnAnyNumberOfWorkers(t *testing.T) {
 		if got := fit(procs); !slices.Equal(got, one) {
 			t.Errorf("%d processors: %v, one: %v", procs, got, one)
 		}
+	}
+}
+
+// Rows that come in shards are the rows: sums in another order, within rounding.
+func TestHazardOfShardsIsTheFit(t *testing.T) {
+	b := simulated(20000, 7, 3, CLogLog)
+	whole, err := FitHazard(b, 7, HazardOptions{Tol: 1e-14})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{20000, 7001, 512, 33} {
+		h, err := FitHazard(split(b, size), 7, HazardOptions{Tol: 1e-14})
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, fmt.Sprintf("shards of %d", size), h.Coef, whole.Coef, 1e-12, 1)
+	}
+}
+
+// again serves one batch so many times.
+type again struct {
+	b     Batch
+	times int
+}
+
+func (s again) Pass(yield func(Batch) error) error {
+	for range s.times {
+		if err := yield(s.b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A fit allocates for columns and workers, not for rows.
+func TestHazardMemoryDoesNotGrowWithRows(t *testing.T) {
+	b := simulated(4096, 7, 3, CLogLog)
+	allocated := func(times int) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		h, err := FitHazard(again{b, times}, 7, HazardOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		if h.Rows != 4096*times {
+			t.Fatalf("%d rows", h.Rows)
+		}
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	few, many := allocated(2), allocated(200)
+	// 819,200 rows of eight numbers are 52 MB; what is made anew per batch
+	// would show.
+	if many > few+1<<20 {
+		t.Errorf("%d bytes for 8,192 rows, %d for 819,200", few, many)
 	}
 }
 

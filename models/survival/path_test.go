@@ -23,8 +23,8 @@ type glmnetWant struct {
 func TestPathMatchesGlmnet(t *testing.T) {
 	ref := readReference(t, "reference.json")
 	for _, id := range []string{"rossi", "lung", "veteran", "heart_startstop"} {
-		base := decode[coxCase](t, ref[id])
-		raw := decode[map[string]json.RawMessage](t, ref["glmnet_"+id])
+		base := decode[coxCase](t, ref.of(id))
+		raw := decode[map[string]json.RawMessage](t, ref.of("glmnet_"+id))
 		base.Cluster = nil
 		d := base.data(coxTable(t, id, base))
 		for _, name := range []string{"lasso_std", "enet50_std", "ridge_std", "lasso_raw"} {
@@ -107,8 +107,8 @@ func TestPathBeginsWhereGlmnetDoes(t *testing.T) {
 	for _, id := range []string{"rossi", "lung", "veteran"} {
 		want := decode[struct {
 			Max float64 `json:"lambda_max_lasso_standardized"`
-		}](t, ref["glmnet_"+id])
-		base := decode[coxCase](t, ref[id])
+		}](t, ref.of("glmnet_"+id))
+		base := decode[coxCase](t, ref.of(id))
 		d := base.data(coxTable(t, id, base))
 		if id == "lung" {
 			d = asGlmnetSees(t, d)
@@ -134,8 +134,8 @@ func TestCrossValidationMatchesGlmnet(t *testing.T) {
 	want := decode[struct {
 		Lambda, CVM, CVSD []float64
 		Min               float64 `json:"lambda_min"`
-	}](t, ref["cv_glmnet_rossi"])
-	base := decode[coxCase](t, ref["rossi"])
+	}](t, ref.of("cv_glmnet_rossi"))
+	base := decode[coxCase](t, ref.of("rossi"))
 	d := base.data(coxTable(t, "rossi", base))
 	fold := make([]int, d.Rows())
 	for i := range fold {
@@ -154,13 +154,13 @@ func TestCrossValidationMatchesGlmnet(t *testing.T) {
 
 func TestRidgeMatchesCoxph(t *testing.T) {
 	ref := readReference(t, "reference.json")
-	base := decode[coxCase](t, ref["rossi"])
+	base := decode[coxCase](t, ref.of("rossi"))
 	d := base.data(coxTable(t, "rossi", base))
 	for name, want := range decode[map[string]struct {
 		Theta  float64
 		Coef   []float64
 		LogLik float64 `json:"loglik_unpenalised"`
-	}](t, ref["ridge_coxph_rossi"]) {
+	}](t, ref.of("ridge_coxph_rossi")) {
 		ridge := make([]float64, 7)
 		for j := range ridge {
 			ridge[j] = want.Theta
@@ -178,7 +178,7 @@ func TestRidgeMatchesCoxph(t *testing.T) {
 // held to its own optimality conditions, and to the plain fit where λ ends.
 func TestPathWithEfronEntryAndStrata(t *testing.T) {
 	ref := readReference(t, "reference.json")
-	base := decode[coxCase](t, ref["heart_startstop"])
+	base := decode[coxCase](t, ref.of("heart_startstop"))
 	base.Cluster = nil
 	d := base.data(coxTable(t, "heart_startstop", base))
 	d.Stratum = toInts(readTable(t, "heart.csv").num("surgery"))

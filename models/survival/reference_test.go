@@ -3,10 +3,14 @@ package survival
 import (
 	"encoding/csv"
 	"encoding/json"
+	"flag"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 )
 
@@ -112,17 +116,84 @@ func (d *table) matrix(names ...string) []float64 {
 	return x
 }
 
-func readReference(tb testing.TB, file string) map[string]json.RawMessage {
+// reference holds the results of R by case.
+type reference map[string]json.RawMessage
+
+// casesRead are the cases that tests have asked for.
+var casesRead sync.Map
+
+// of returns a case.
+func (r reference) of(id string) json.RawMessage {
+	casesRead.Store(id, true)
+	return r[id]
+}
+
+func readReference(tb testing.TB, file string) reference {
 	tb.Helper()
 	b, err := os.ReadFile(filepath.Join(referenceDir(tb), "survival", file))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	var m map[string]json.RawMessage
+	var m reference
 	if err := json.Unmarshal(b, &m); err != nil {
 		tb.Fatal(err)
 	}
+	delete(m, "meta")
+	delete(m, "interval_columns") // names of the columns of aft_interval_diabetes
 	return m
+}
+
+// TestMain fails where all tests ran and one of R's results was not asked for.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	whole := flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == ""
+	if raw, err := os.ReadFile(filepath.Join(os.Getenv("RAPPEL_REFERENCE"), "survival", "reference.json")); err == nil && code == 0 && whole {
+		var all reference
+		if err := json.Unmarshal(raw, &all); err != nil {
+			panic(err)
+		}
+		for id := range all {
+			if _, ok := casesRead.Load(id); !ok && id != "meta" && id != "interval_columns" {
+				fmt.Printf("no test asked for the case %s of reference.json\n", id)
+				code = 1
+			}
+		}
+	}
+	os.Exit(code)
+}
+
+// The table of docs/survival.md names every case of reference.json, and none
+// that is not there.
+func TestTheTableNamesEveryCase(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/survival.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(raw), "| case of `reference.json` |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	named := map[string]bool{}
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 3 {
+			continue
+		}
+		for k, id := range strings.Split(cells[1], "`") {
+			if k%2 == 1 {
+				named[id] = true
+			}
+		}
+	}
+	ref := readReference(t, "reference.json")
+	for id := range ref {
+		if !named[id] {
+			t.Errorf("the table does not name %s", id)
+		}
+	}
+	for id := range named {
+		if ref[id] == nil && id != "cox_zph" {
+			t.Errorf("the table names %s, which is no case", id)
+		}
+	}
 }
 
 func decode[T any](tb testing.TB, raw json.RawMessage) T {

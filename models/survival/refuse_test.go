@@ -89,6 +89,8 @@ var (
 	regressions = []string{"cox", "breslow", "firth", "streamed", "finegray", "path", "weibull", "lognormal", "cloglog"}
 	timed       = []string{"cox", "breslow", "firth", "streamed", "finegray", "path", "weibull", "lognormal", "km", "aj", "concordance"}
 	parametric  = []string{"weibull", "lognormal"}
+
+	nonparametric = []string{"cox", "breslow", "firth", "streamed", "finegray", "path", "km", "aj", "concordance", "cloglog"}
 )
 
 // Every estimator answers hard data with finite numbers, or refuses it with an
@@ -159,6 +161,7 @@ func TestHardDataIsAnsweredOrRefused(t *testing.T) {
 				d.Columns[0][i] *= 1e-9
 			}
 		}, nil, nil, nil, "", -1},
+		{"no weight at all", func(d *Data) { d.Weight = make([]float64, 200) }, parametric, nonparametric, ErrNoEvents, "", -1},
 		{"a negative weight", func(d *Data) {
 			d.Weight = slices.Repeat([]float64{1}, 200)
 			d.Weight[2] = -1
