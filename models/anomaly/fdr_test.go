@@ -3,6 +3,7 @@ package anomaly
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"gonum.org/v1/gonum/stat/distuv"
@@ -15,7 +16,7 @@ func days(seed uint64, tests int, true_ float64, effect, fdr float64) (falsely, 
 	r := rand.New(rand.NewPCG(seed, 0xfd))
 	var s Stream
 	var found []int
-	p := make([]float64, tests)
+	p, ones := make([]float64, tests), slices.Repeat([]float64{1}, tests)
 	for day := range int32(365) {
 		real := make([]bool, tests)
 		for i := range p {
@@ -26,7 +27,7 @@ func days(seed uint64, tests int, true_ float64, effect, fdr float64) (falsely, 
 			}
 			p[i] = distuv.UnitNormal.Survival(z)
 		}
-		found, _ = s.Test(found, day, p, fdr)
+		found, _ = s.Test(found, day, p, ones[:len(p)], fdr)
 		for _, i := range found {
 			if real[i] {
 				truly++
@@ -85,7 +86,7 @@ func TestStreamInQuietBook(t *testing.T) {
 func TestStreamForgets(t *testing.T) {
 	var s Stream
 	for day := range int32(3 * year) {
-		s.Test(nil, day, []float64{0.5, 1e-9}, 0.1)
+		s.Test(nil, day, []float64{0.5, 1e-9}, []float64{1, 1}, 0.1)
 	}
 	if len(s.Days) != year {
 		t.Errorf("%d batches remembered, want %d", len(s.Days), year)
@@ -99,7 +100,7 @@ func TestStreamLaws(t *testing.T) {
 			p := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) float64 {
 				return math.Pow(10, -rapid.Float64Range(0, 8).Draw(t, "log"))
 			}), 1, 20).Draw(t, "p")
-			found, threshold := s.Test(nil, day, p, 0.1)
+			found, threshold := s.Test(nil, day, p, slices.Repeat([]float64{1}, len(p)), 0.1)
 			in := map[int]bool{}
 			for i, j := range found {
 				in[j] = true
@@ -112,7 +113,7 @@ func TestStreamLaws(t *testing.T) {
 					t.Fatalf("p %v at threshold %v: discovered %v", p[i], threshold, in[i])
 				}
 			}
-			if b := s.Days[len(s.Days)-1]; b.Level < 0 || b.Level > 0.1 || b.Plus < 1 || b.Found > float64(len(p)) {
+			if b := s.Days[len(s.Days)-1]; threshold < 0 || threshold > strict || math.Abs(b.Charge-threshold*float64(len(p))) > 1e-12 || b.Found != float64(len(found)) {
 				t.Fatalf("batch %+v", b)
 			}
 		}
