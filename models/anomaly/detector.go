@@ -50,7 +50,7 @@ type Finding struct {
 	Debtor     int
 	Since      int32   // due date of the first invoice concerned, or Evidence.Since
 	P          float64 // probability of evidence as strong where nothing changed
-	Confidence float64 // one less the share of findings as weak as this, that day, that are false
+	Confidence float64 // probability that it is true
 	Expected   Band    // days late, 90 %; kinds Late, Early and Overdue
 	Seen       float64 // mean days late since, unpaid invoices by what they are today; for Overdue days past due
 	Invoice    string  // the oldest unpaid invoice concerned, where there is one
@@ -519,15 +519,11 @@ func (d *Detector) discover(r *Report, k Kind, day int32) {
 	for i := range d.batch[k] {
 		d.ps = append(d.ps, d.batch[k][i].P)
 	}
-	fdr := d.Tallies[k].Level(d.cfg.FDR)
-	var threshold float64
-	d.found, threshold = d.Streams[k].Test(d.found, day, d.ps, d.fresh[k], fdr)
+	var level float64
+	d.found, level = d.Streams[k].Test(d.found, day, d.ps, d.fresh[k], d.Tallies[k].Level(d.cfg.FDR))
 	for _, i := range d.found {
 		f := d.batch[k][i]
-		f.Confidence = 1
-		if f.P > 0 {
-			f.Confidence -= fdr * f.P / threshold
-		}
+		f.Confidence = 1 - d.Streams[k].False(f.P, level, d.cfg.FDR)
 		d.report(r, f)
 	}
 }

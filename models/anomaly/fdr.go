@@ -30,6 +30,7 @@ type Batch struct {
 	Tests  float64 // how many were new
 	Charge float64 // false findings to expect of them
 	Found  float64 // findings
+	Logs   float64 // over those, the sum of -log of how far the p-value is below the level
 }
 
 const (
@@ -37,6 +38,8 @@ const (
 	spend  = 1.0 / 15 // share of what is left that a day may use
 	free   = 10       // discoveries that are reckoned with before any is made
 	strict = 0.03     // no test is made at a higher level
+	few    = 5        // findings that what is believed of their p-values is worth
+	faint  = 4        // mean of Batch.Logs by finding before any is made
 )
 
 // Test stores in found the indices of the p-values discovered on day, most
@@ -65,8 +68,26 @@ func (s *Stream) Test(found []int, day int32, p, fresh []float64, fdr float64) (
 	for _, most := range fresh {
 		charge += min(level, most)
 	}
-	s.Days = append(s.Days, Batch{Day: day, Tests: float64(len(fresh)), Charge: charge, Found: float64(len(found))})
+	b := Batch{Day: day, Tests: float64(len(fresh)), Charge: charge, Found: float64(len(found))}
+	for _, i := range found {
+		b.Logs -= math.Log(max(p[i]/level, math.SmallestNonzeroFloat64))
+	}
+	s.Days = append(s.Days, b)
 	return found, level
+}
+
+// False returns the probability that a finding with p-value p, at that level, is
+// false, where the share fdr of all findings is: the local false discovery rate
+// of Efron (2004), doi:10.1198/016214504000000089. False findings lie evenly below
+// the level, and all of them by the Beta density of Pounds and Morris (2003),
+// doi:10.1093/bioinformatics/btg148, that the past year's show.
+func (s *Stream) False(p, level, fdr float64) float64 {
+	n, logs := float64(few), float64(few*faint)
+	for _, b := range s.Days {
+		n, logs = n+b.Found, logs+b.Logs
+	}
+	a := min(1, n/logs)
+	return min(1, fdr/a*math.Pow(p/level, 1-a))
 }
 
 // level returns the level of the tests of day: a share of what is left of the

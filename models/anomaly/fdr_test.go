@@ -68,6 +68,48 @@ func TestStreamHoldsRate(t *testing.T) {
 	}
 }
 
+// TestFalseIsCalibrated: of the findings that are said to be false with some
+// probability, such a share is, the weak ones and the strong ones apart.
+func TestFalseIsCalibrated(t *testing.T) {
+	var said, are [2]float64
+	for seed := range uint64(10) {
+		r := rand.New(rand.NewPCG(seed, 0xfa))
+		var s Stream
+		var found []int
+		p, ones := make([]float64, 200), slices.Repeat([]float64{1}, 200)
+		for day := range int32(365) {
+			real := make([]bool, len(p))
+			for i := range p {
+				z := r.NormFloat64()
+				if real[i] = r.Float64() < 0.02; real[i] {
+					z += 4
+				}
+				p[i] = distuv.UnitNormal.Survival(z)
+			}
+			var level float64
+			found, level = s.Test(found, day, p, ones, 0.1)
+			for _, i := range found {
+				x, weak := s.False(p[i], level, 0.1), 0
+				if x > 0.1 {
+					weak = 1
+				}
+				said[weak] += x
+				if !real[i] {
+					are[weak]++
+				}
+			}
+		}
+	}
+	// Some hundreds of false findings are known to a tenth; the density is one of
+	// one parameter.
+	for weak, name := range []string{"strong", "weak"} {
+		if ratio := are[weak] / said[weak]; ratio < 0.6 || ratio > 1.6 {
+			t.Errorf("of the %s findings %.0f are false, said to be %.0f", name, are[weak], said[weak])
+		}
+		t.Logf("%s: %.0f false, said %.0f", name, are[weak], said[weak])
+	}
+}
+
 // TestStreamInQuietBook: where nothing changes, every discovery is false, so
 // a year may hold hardly any.
 func TestStreamInQuietBook(t *testing.T) {
@@ -77,8 +119,8 @@ func TestStreamInQuietBook(t *testing.T) {
 		f, _ := days(seed, 200, 0, 0, 0.1)
 		falsely += f
 	}
-	// Three discoveries are reckoned with: 0.1·(0+3), and three standard errors.
-	if got := falsely / years; got > 0.3+3*math.Sqrt(0.3/years) {
+	// Ten discoveries are reckoned with: 0.1·(0+10), and three standard errors.
+	if got := falsely / years; got > 1+3*math.Sqrt(1.0/years) {
 		t.Errorf("%v false discoveries a year", got)
 	}
 }
