@@ -22,7 +22,7 @@ const (
 	AlertConfirmed = "confirmed" // a person said that it is right
 	AlertDismissed = "dismissed" // a person said that it is not, or does not matter
 	AlertSnoozed   = "snoozed"   // hidden until a moment
-	AlertRolledUp  = "rolled_up" // told by the alert of a group instead
+	AlertRolledUp  = "rolled_up" // told by another alert instead
 )
 
 // Steps in the life of an alert beside the states.
@@ -55,7 +55,7 @@ type Alert struct {
 	Status       string       `json:"status"`
 	Current      bool         `json:"current"` // still true at that moment, and not yet what one is used to
 	SnoozedUntil *time.Time   `json:"snoozed_until,omitempty"`
-	RolledUpIn   string       `json:"rolled_up_in,omitempty"` // the alert of a group that tells it
+	RolledUpIn   string       `json:"rolled_up_in,omitempty"` // the alert that tells it: of a group, or of the change that an unpaid invoice belongs to
 	OpenedAt     time.Time    `json:"opened_at"`              // first
 	RaisedAt     time.Time    `json:"raised_at"`              // last opened or re-opened
 	Since        ledger.Day   `json:"since"`

@@ -238,6 +238,63 @@ func TestKindsOfAlert(t *testing.T) {
 	}
 }
 
+// TestUnpaidIsOneAlert: who stops paying is one alert, whichever detector saw it
+// first; it says so, and does not ask for earlier reminders.
+func TestUnpaidIsOneAlert(t *testing.T) {
+	s := &story{}
+	for k := range 34 {
+		late := k % 3
+		if k >= 30 {
+			late = -2000
+		}
+		s.bill(k, 20+7*k, late, 1, "transfer")
+	}
+	e, _ := alertDesk(t)
+	e.fold(t.Context(), &s.rows)
+	told := map[string]bool{}
+	for day := 220; day < 275; day++ {
+		if err := e.Watch(t.Context(), "acme", dayAt(day)); err != nil {
+			t.Fatal(err)
+		}
+		page, err := e.Alerts(t.Context(), AlertQuery{Creditor: "acme"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page.Alerts) > 1 {
+			t.Fatalf("day %d: %+v", day, page.Alerts)
+		}
+		for i := range page.Alerts {
+			told[page.Alerts[i].Kind] = true
+		}
+	}
+	page, err := e.Alerts(t.Context(), AlertQuery{Creditor: "acme"})
+	if err != nil || len(page.Alerts) != 1 || !told["overdue"] || !told["late"] {
+		t.Fatalf("told %v, then %+v, %v", told, page, err)
+	}
+	a := page.Alerts[0]
+	if a.Action.Code == actionEarlier || a.Cause.Code == causeCareless || a.Title != alertWords("TITLE_unpaid") {
+		t.Errorf("%+v", a)
+	}
+	page, err = e.Alerts(t.Context(), AlertQuery{Creditor: "acme", Status: AlertRolledUp})
+	if err != nil || len(page.Alerts) != 1 || page.Alerts[0].RolledUpIn != a.ID {
+		t.Errorf("taken up by %s: %+v, %v", a.ID, page, err)
+	}
+}
+
+// TestWordsOfPayingBefore: nobody pays minus two days late.
+func TestWordsOfPayingBefore(t *testing.T) {
+	x := &Alert{Kind: "late", Scope: ScopeDebtor, Since: bookStart, Unit: "days", Expected: Range{-6, -4, -2}, Seen: -1.7}
+	_, text := wordAlert(x)
+	want := Words{
+		EN: "Since 1 January 2025 invoices are paid 1.7 days before the due date on average; expected was 4 days before the due date.",
+		NL: "Sinds 01/01/2025 worden facturen gemiddeld 1,7 dagen voor de vervaldag betaald; verwacht was 4 dagen voor de vervaldag.",
+		FR: "Depuis le 01/01/2025, les factures sont payées en moyenne 1,7 jour avant l'échéance ; on attendait 4 jours avant l'échéance.",
+	}
+	if text != want {
+		t.Errorf("%+v", text)
+	}
+}
+
 // TestLifeOfAlert: a verdict stands until new evidence comes; a snooze ends by
 // itself; what was learnt stands after a restart; erasure takes all.
 func TestLifeOfAlert(t *testing.T) {

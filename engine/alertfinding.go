@@ -51,7 +51,43 @@ func (n *news) finding(w *watch, x *anomaly.Finding, s *sight, zone func(string)
 		f = n.evidence[[2]int{x.Debtor, int(x.Kind)}]
 	}
 	f.Confidence = max(0, min(1, x.Confidence))
-	n.open(id, x.Kind, f, s)
+	if x.Kind == anomaly.Overdue {
+		if a, was := n.standing(id, anomaly.Late); a != nil && was.Since <= f.Since { // of a change told already
+			f.Key, f.Since, f.Expected, f.Invoice = was.Key, was.Since, was.Expected, cmp.Or(was.Invoice, f.Invoice)
+			f.Confidence = max(f.Confidence, was.Confidence)
+			f.Evidence, f.Seen = s.points(&f)
+			n.fill(anomaly.Late, &f, s)
+			n.step(a, stepUpdated, &f)
+			return
+		}
+	}
+	a := n.open(id, x.Kind, f, s)
+	if x.Kind == anomaly.Late {
+		if own, was := n.standing(id, anomaly.Overdue); own != nil && was.Since >= f.Since {
+			n.takeUp(own, was, a)
+		}
+	}
+}
+
+// standing returns the open alert of a debtor and kind that is not yet what one is
+// used to, and what it tells; nil: there is none.
+func (n *news) standing(debtor string, k anomaly.Kind) (*filed, *found) {
+	a := n.last(debtor, k.String(), "")
+	if a == nil {
+		return nil, nil
+	}
+	status, f, raised := n.state(a)
+	if status != AlertOpen || f == nil || !a.current(n.book.accounts[debtor], f, raised, n.at) {
+		return nil, nil
+	}
+	return a, f
+}
+
+// takeUp has an alert told by another from now on.
+func (n *news) takeUp(own *filed, was *found, by *filed) {
+	told := *was
+	told.RolledUpIn = by.id
+	n.step(own, AlertRolledUp, &told)
 }
 
 // fact turns a fact into an alert.
@@ -61,13 +97,18 @@ func (n *news) fact(w *watch, debtor int, k anomaly.Kind, f found, s *sight, zon
 	n.open(id, k, f, s)
 }
 
-// open raises an alert of one debtor with cause, action and euro.
-func (n *news) open(debtor string, k anomaly.Kind, f found, s *sight) {
+// open raises an alert of one debtor.
+func (n *news) open(debtor string, k anomaly.Kind, f found, s *sight) *filed {
+	n.fill(k, &f, s)
+	return n.raise(debtor, k.String(), f)
+}
+
+// fill adds cause, action and euro to what was found of one debtor.
+func (n *news) fill(k anomaly.Kind, f *found, s *sight) {
 	f.Scope = ScopeDebtor
 	f.Euro = s.risk()
-	f.Cause, f.CauseShare = s.cause(k, &f)
-	f.Action = actionFor(k, &f, s)
-	n.raise(debtor, k.String(), f)
+	f.Cause, f.CauseShare = s.cause(k, f)
+	f.Action = actionFor(k, f, s)
 }
 
 // lateness describes payments that come later than they used to, or do not
@@ -78,22 +119,48 @@ func (s *sight) lateness(x *anomaly.Finding) found {
 		Expected: Range{x.Expected.Low, x.Expected.Mid, x.Expected.High},
 		Key:      fmt.Sprintf("%v/%v/%s", x.Kind, ledger.Day(x.Since), x.Invoice),
 	}
+	f.Evidence, _ = s.points(&f)
+	return f
+}
+
+// points returns the chart of days late around the band of f, and the mean days
+// late since f began.
+func (s *sight) points(f *found) (points []AlertPoint, seen float64) {
 	low, high := f.Expected.Low, f.Expected.High
 	for _, v := range s.settled {
-		f.Evidence = append(f.Evidence, AlertPoint{
+		points = append(points, AlertPoint{
 			Day: v.due, Value: float64(v.late), Low: &low, High: &high, Invoice: v.id, After: v.due >= f.Since,
 		})
 	}
 	for _, v := range s.unpaid {
 		if v.due < s.today {
-			f.Evidence = append(f.Evidence, AlertPoint{
+			points = append(points, AlertPoint{
 				Day: v.due, Value: float64(s.today - v.due), Low: &low, High: &high, Invoice: v.id, Open: true, After: v.due >= f.Since,
 			})
 		}
 	}
-	slices.SortStableFunc(f.Evidence, func(a, b AlertPoint) int { return cmp.Compare(a.Day, b.Day) })
-	f.Evidence = tail(f.Evidence)
-	return f
+	slices.SortStableFunc(points, func(a, b AlertPoint) int { return cmp.Compare(a.Day, b.Day) })
+	count := 0.0
+	for i := range points {
+		if points[i].After {
+			seen, count = seen+points[i].Value, count+1
+		}
+	}
+	return tail(points), seen / max(1, count)
+}
+
+// unpaid returns how many invoices fell due since the change of a chart of days
+// late, if none of them has been paid; 0: one has.
+func unpaid(points []AlertPoint) (n int) {
+	for i := range points {
+		switch p := &points[i]; {
+		case p.After && !p.Open:
+			return 0
+		case p.After:
+			n++
+		}
+	}
+	return n
 }
 
 // cause weighs what may be behind an alert: signs of the last months, each
@@ -116,6 +183,11 @@ func (s *sight) cause(k anomaly.Kind, f *found) (code string, share float64) {
 			weight[money]++
 		} else if shift < 5 {
 			weight[careless] += 0.5
+		}
+		if unpaid(f.Evidence) > 1 { // who forgets, forgets one
+			weight[careless] = 0.5
+			weight[money]++
+			weight[dispute] += 0.5
 		}
 	case anomaly.BadAddress:
 		weight[address] = 6
@@ -219,6 +291,9 @@ func actionFor(k anomaly.Kind, f *found, s *sight) string {
 	}
 	switch k {
 	case anomaly.Late:
+		if unpaid(f.Evidence) > 0 {
+			return actionCall
+		}
 		return actionEarlier
 	case anomaly.Overdue, anomaly.BrokenPromise:
 		return actionCall
@@ -309,9 +384,7 @@ func (n *news) rollUp(w *watch, x *anomaly.RollUp) {
 		if status != AlertOpen || old == nil || n.at.Sub(at) > rollBackDays*24*time.Hour || old.Since < f.Since-rollBackDays {
 			continue
 		}
-		told := *old
-		told.RolledUpIn = a.id
-		n.step(own, AlertRolledUp, &told)
+		n.takeUp(own, old, a)
 	}
 }
 

@@ -26,7 +26,7 @@ func TestAlertStateOfAnotherVersion(t *testing.T) {
 	s.rating(200, 40)
 	for name, rewrite := range map[string]func([]byte) []byte{
 		"same version": func(b []byte) []byte { return b },
-		"older":        func(b []byte) []byte { return bytes.Replace(b, []byte("state 2"), []byte("state 1"), 1) },
+		"older":        func(b []byte) []byte { return bytes.Replace(b, []byte("state 3"), []byte("state 2"), 1) },
 		"unversioned":  func(b []byte) []byte { return bytes.TrimPrefix(b, []byte(stateVersion)) },
 		"empty":        func([]byte) []byte { return nil },
 	} {

@@ -32,7 +32,7 @@ const (
 	newsDays = 180
 	// stateVersion heads what is remembered of the detectors. What another version
 	// wrote is not read: the detectors learn anew from the events.
-	stateVersion = "rappel alert state 2\n"
+	stateVersion = "rappel alert state 3\n"
 	// rollBackDays is how long before the change of a group its members' own
 	// alerts are taken to be of it.
 	rollBackDays = 21

@@ -518,7 +518,7 @@ var codes = map[string][3]string{
 	"proposed": {"proposed", "voorgesteld", "proposé"}, "approved": {"approved", "goedgekeurd", "approuvé"}, "rejected": {"rejected", "afgewezen", "rejeté"}, "overridden": {"changed by a person", "door een mens gewijzigd", "changé par une personne"},
 	"registered": {"registered", "aangemeld", "enregistré"}, "serving": {"serving", "in gebruik", "en service"}, "retired": {"retired", "uit gebruik", "retiré"},
 
-	"confirmed": {"confirmed", "bevestigd", "confirmée"}, "dismissed": {"dismissed", "verworpen", "écartée"}, "snoozed": {"snoozed", "uitgesteld", "reportée"}, "rolled_up": {"told by a group", "in een groep verteld", "dite par un groupe"},
+	"confirmed": {"confirmed", "bevestigd", "confirmée"}, "dismissed": {"dismissed", "verworpen", "écartée"}, "snoozed": {"snoozed", "uitgesteld", "reportée"}, "rolled_up": {"told by another", "door een andere verteld", "dite par une autre"},
 	"opened": {"opened", "geopend", "ouverte"}, "reopened": {"reopened", "heropend", "rouverte"}, "updated": {"new figures", "nieuwe cijfers", "nouveaux chiffres"}, "joined": {"more joined", "meer erbij", "d'autres s'ajoutent"},
 	"alert late": {"pays later", "betaalt later", "paie plus tard"}, "alert early": {"pays earlier", "betaalt vroeger", "paie plus tôt"}, "alert overdue": {"should have paid by now", "had al betaald moeten hebben", "aurait déjà dû payer"},
 	"alert silent": {"no longer looks", "kijkt niet meer", "ne regarde plus"}, "alert broken_promise": {"broken promise", "gebroken belofte", "promesse rompue"}, "alert bad_address": {"bad address", "slecht adres", "mauvaise adresse"},

@@ -55,6 +55,17 @@ func (p *Prior) late(q Point) float64 {
 	return worked(float64(q.Due)+float64(q.Late)) - worked(float64(q.Due))
 }
 
+// paid returns the days after due on which an invoice is paid that is late by
+// what [Prior.late] tells.
+func (p *Prior) paid(due int32, late float64) float32 {
+	if !p.Workdays {
+		return float32(late)
+	}
+	done := worked(float64(due)) + late
+	week := math.Floor(done / 7)
+	return float32(7*week + (done-7*week)*5/7 + 4 - float64(due))
+}
+
 // worked returns the days of work, of seven fifths of a day each, from some
 // Monday to t, in days since 1970.
 func worked(t float64) float64 {

@@ -50,7 +50,7 @@ type Finding struct {
 	Debtor     int
 	Since      int32   // due date of the first invoice concerned, or Evidence.Since
 	P          float64 // probability of evidence as strong where nothing changed
-	Confidence float64 // one less the share of findings as weak as this, that day, that are false
+	Confidence float64 // probability that it is true
 	Expected   Band    // days late, 90 %; kinds Late, Early and Overdue
 	Seen       float64 // mean days late since, unpaid invoices by what they are today; for Overdue days past due
 	Invoice    string  // the oldest unpaid invoice concerned, where there is one
@@ -111,6 +111,7 @@ type Detector struct {
 	ps       []float64
 	shuffled []Point
 	batch    [Kinds][]Finding
+	fresh    [Kinds][]float64 // of the batch, the levels beyond which tests not made before discover nothing
 }
 
 // New returns a Detector that has seen nothing.
@@ -184,7 +185,7 @@ const (
 	window    = 12    // payments under watch, at most
 	suspicion = 0.05  // an unpaid invoice joins a day's tests from this probability
 	doubt     = 3     // evidence of a change, -log p, from which a history is not shuffled: it may hold one
-	calm      = 0.1   // nominal p-value that is hardly evidence
+	hardly    = 0.1   // nominal p-value that is hardly evidence
 	moved     = 0.005 // p-value from which a debtor counts as moved in roll-ups
 	lately    = 42    // days over which a debtor counts as one of a group, and moves at most once
 )
@@ -208,15 +209,16 @@ func (p *Prior) refit(b *Debtor) {
 // after loading a book; it costs up to a tenth of a millisecond a debtor.
 func (d *Detector) Refit() {
 	for c := range d.Prior {
-		var book [][]Point
+		var book, whole [][]Point
 		var profile []int
 		for i := range d.Debtors {
-			if b := &d.Debtors[i]; b.Cadence == Cadence(c) {
-				book = append(book, b.learned())
-				profile = append(profile, b.Profile)
+			b := &d.Debtors[i]
+			if b.Cadence == Cadence(c) {
+				book, whole, profile = append(book, b.learned()), append(whole, b.ordinary()), append(profile, b.Profile)
 			}
 		}
 		d.Prior[c] = learn(d.Prior[c], book, profile, d.Profiles, d.stream(c))
+		d.Prior[c].echo(whole, profile, d.cfg.Resolution)
 	}
 	var scores [Cadences][]float64
 	var ordinary [Cadences][]int
@@ -314,7 +316,7 @@ func (d *Detector) Tick(day int32) Report {
 	d.Day = day
 	d.RollUps = slices.DeleteFunc(d.RollUps, func(r RollUp) bool { return r.Until < day })
 	for k := range d.batch {
-		d.batch[k] = d.batch[k][:0]
+		d.batch[k], d.fresh[k] = d.batch[k][:0], d.fresh[k][:0]
 	}
 	var r Report
 	for i := range d.Debtors {
@@ -322,6 +324,7 @@ func (d *Detector) Tick(day int32) Report {
 	}
 	for _, e := range d.Pending {
 		d.batch[e.Kind] = append(d.batch[e.Kind], Finding{Kind: e.Kind, Debtor: e.Debtor, Since: e.Since, P: e.P})
+		d.fresh[e.Kind] = append(d.fresh[e.Kind], 1)
 	}
 	d.Pending = d.Pending[:0]
 	for k := range d.batch {
@@ -335,7 +338,7 @@ func (d *Detector) Tick(day int32) Report {
 }
 
 // budget is the share of Config.PerYear that each kind may use.
-var budget = [Kinds]float64{Late: 0.5, Early: 0.25, Overdue: 0.25}
+var budget = [Kinds]float64{Late: 0.6, Early: 0.15, Overdue: 0.25}
 
 // invoicesPerYear is how many tests of one kind a debtor's payments give.
 var invoicesPerYear = [Cadences]float64{Irregular: 12, Weekly: 52, Monthly: 12}
@@ -397,10 +400,14 @@ func (d *Detector) examine(r *Report, i int, day int32) {
 			}
 			continue
 		}
-		if f.P > per*budget[f.Kind] {
+		most := per * budget[f.Kind]
+		if f.P > most {
 			f.P = 1
 		}
 		d.batch[f.Kind] = append(d.batch[f.Kind], *f)
+		if b.Fresh > 0 {
+			d.fresh[f.Kind] = append(d.fresh[f.Kind], most)
+		}
 	}
 	b.Fresh, b.Seen = 0, b.Count
 }
@@ -451,7 +458,7 @@ func (d *Detector) await(f *Finding, p *Prior, b *Debtor, due int32, late float6
 // peak remembers p where it is the strongest evidence of a change since a payment
 // told that there is hardly any, and returns it.
 func (b *Debtor) peak(k Kind, p float64, paid bool) float64 {
-	if paid && p > calm {
+	if paid && p > hardly {
 		b.Peak[k] = 0
 	} else {
 		b.Peak[k] = max(b.Peak[k], -math.Log(p))
@@ -512,15 +519,11 @@ func (d *Detector) discover(r *Report, k Kind, day int32) {
 	for i := range d.batch[k] {
 		d.ps = append(d.ps, d.batch[k][i].P)
 	}
-	fdr := d.Tallies[k].Level(d.cfg.FDR)
-	var threshold float64
-	d.found, threshold = d.Streams[k].Test(d.found, day, d.ps, fdr)
+	var level float64
+	d.found, level = d.Streams[k].Test(d.found, day, d.ps, d.fresh[k], d.Tallies[k].Level(d.cfg.FDR))
 	for _, i := range d.found {
 		f := d.batch[k][i]
-		f.Confidence = 1
-		if f.P > 0 {
-			f.Confidence -= fdr * f.P / threshold
-		}
+		f.Confidence = 1 - d.Streams[k].False(f.P, level, d.cfg.FDR)
 		d.report(r, f)
 	}
 }

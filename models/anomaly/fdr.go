@@ -6,42 +6,49 @@ import (
 	"slices"
 )
 
-// Stream holds the false discovery rate of one kind of finding over days:
-// every day's tests are one batch of a Benjamini-Hochberg step-up, at a level
-// that the batches of the past year leave. The zero value is ready.
+// Stream holds the false discovery rate of one kind of finding over days. Every
+// test is made at the same level on a day, and the tests of a day are charged
+// with the false findings to expect of them at that level: their number times
+// the level. What a rolling year was charged stays within the claimed share of
+// what it found. The zero value is ready.
 //
-// It is BatchBH of Zrnic, Jiang, Ramdas and Jordan (2020), The power of
-// batching in multiple hypothesis testing, AISTATS, with two changes. The
-// critical values stop rising after three discoveries (a shape function in the
-// sense of Blanchard and Roquain, 2008, doi:10.1214/08-EJS180), so that a day
-// need not be charged as if all of its tests could be discovered. And the rate
-// is held over a rolling year, so that quiet years do not use up the power of
-// later ones. It is controlled when a day's tests are independent. A batch a
-// day is what a controller reads in the morning, and does not depend on the
-// order of debtors within it.
+// It is LORD++ of Ramdas, Yang, Wainwright and Jordan (2017), Online control of
+// the false discovery rate with decaying memory, NeurIPS, which holds the rate
+// by holding that very estimate of it: levels follow from earlier days alone, so
+// what a day is charged is what it may be expected to find falsely. A day's tests
+// share one level, so that the order of debtors does not matter. Three changes:
+// wealth is spent by a constant share a day rather than by a series that begins
+// anew with each discovery; a year forgets, so that quiet years do not use up the
+// power of later ones; and some discoveries are reckoned with before any is made.
 type Stream struct {
 	Days []Batch // the past year's, oldest first
 }
 
 // Batch is what one day's tests used and found.
 type Batch struct {
-	Day   int32   // days since 1 January 1970
-	Level float64 // level of the step-up
-	Found float64 // discoveries
-	Plus  float64 // discoveries had one more p-value been zero
+	Day    int32   // days since 1 January 1970
+	Tests  float64 // how many were new
+	Charge float64 // false findings to expect of them
+	Found  float64 // findings
+	Logs   float64 // over those, the sum of -log of how far the p-value is below the level
 }
 
 const (
-	year  = 365      // days over which the rate is held
-	spend = 1.0 / 15 // share of what is left that a day may use
-	steps = 3        // discoveries after which the critical value of a day stops rising
-	free  = 3        // discoveries that are reckoned with before any is made
+	year   = 365      // days over which the rate is held
+	spend  = 1.0 / 15 // share of what is left that a day may use
+	free   = 10       // discoveries that are reckoned with before any is made
+	strict = 0.03     // no test is made at a higher level
+	few    = 5        // findings that what is believed of their p-values is worth
+	faint  = 4        // mean of Batch.Logs by finding before any is made
 )
 
 // Test stores in found the indices of the p-values discovered on day, most
-// surprising first, at false discovery rate fdr, and returns it with the
-// largest p-value that would have been discovered. It panics if days go back.
-func (s *Stream) Test(found []int, day int32, p []float64, fdr float64) ([]int, float64) {
+// surprising first, at false discovery rate fdr, and returns it with the level:
+// the largest p-value that would have been discovered. Each element of fresh is a
+// test not made before, by the level beyond which it discovers nothing; the other
+// p-values, of tests that an earlier day was charged for, are asked again. It
+// panics if days go back.
+func (s *Stream) Test(found []int, day int32, p, fresh []float64, fdr float64) ([]int, float64) {
 	found = found[:0]
 	if len(p) == 0 {
 		return found, 0
@@ -50,45 +57,56 @@ func (s *Stream) Test(found []int, day int32, p []float64, fdr float64) ([]int, 
 		panic("anomaly: day before the last")
 	}
 	s.Days = slices.DeleteFunc(s.Days, func(b Batch) bool { return b.Day <= day-year })
-	level := s.level(day, fdr)
+	level := s.level(day, float64(len(fresh)), fdr)
 	for i := range p {
-		found = append(found, i)
+		if p[i] <= level {
+			found = append(found, i)
+		}
 	}
 	slices.SortStableFunc(found, func(a, b int) int { return cmp.Compare(p[a], p[b]) })
-	critical := func(k int) float64 { return level * float64(min(k, steps)) / float64(len(p)) }
-	r, plus := 0, 1
-	for i, j := range found {
-		if p[j] <= critical(i+1) {
-			r = i + 1
-		}
-		if p[j] <= critical(i+2) {
-			plus = i + 2
-		}
+	charge := 0.0
+	for _, most := range fresh {
+		charge += min(level, most)
 	}
-	s.Days = append(s.Days, Batch{Day: day, Level: level, Found: float64(r), Plus: float64(min(plus, len(p)))})
-	return found[:r], critical(max(r, 1))
+	b := Batch{Day: day, Tests: float64(len(fresh)), Charge: charge, Found: float64(len(found))}
+	for _, i := range found {
+		b.Logs -= math.Log(max(p[i]/level, math.SmallestNonzeroFloat64))
+	}
+	s.Days = append(s.Days, b)
+	return found, level
 }
 
-// level returns the level of a batch on day: a share of what is left of fdr,
-// of which half is granted at first and the rest over a year, when each past
-// batch is charged its level times the most that one false discovery of it
-// could weigh among all.
-func (s *Stream) level(day int32, fdr float64) float64 {
-	all := float64(free)
+// False returns the probability that a finding with p-value p, at that level, is
+// false, where the share fdr of all findings is: the local false discovery rate
+// of Efron (2004), doi:10.1198/016214504000000089. False findings lie evenly below
+// the level, and all of them by the Beta density of Pounds and Morris (2003),
+// doi:10.1093/bioinformatics/btg148, that the past year's show.
+func (s *Stream) False(p, level, fdr float64) float64 {
+	n, logs := float64(few), float64(few*faint)
 	for _, b := range s.Days {
-		all += b.Found
+		n, logs = n+b.Found, logs+b.Logs
 	}
-	days, since := 0.0, 1.0
+	a := min(1, n/logs)
+	return min(1, fdr/a*math.Pow(p/level, 1-a))
+}
+
+// level returns the level of the tests of day: a share of what is left of the
+// false findings that fdr grants, over as many tests as a day usually has. Of
+// what is granted before anything is found, half is there at first and the rest
+// comes over the year.
+func (s *Stream) level(day int32, fresh, fdr float64) float64 {
+	left, tests, days, since := 0.0, fresh, 1.0, 1.0
+	for _, b := range s.Days {
+		left += fdr*b.Found - b.Charge
+		tests += b.Tests
+	}
 	if n := len(s.Days); n > 0 {
-		days = float64(day - s.Days[0].Day)
+		days = float64(day - s.Days[0].Day + 1)
 		since = max(1, float64(day-s.Days[n-1].Day))
 	}
-	left := fdr * (1 + min(1, days/(year-1))) / 2
-	for _, b := range s.Days {
-		left -= b.Level * min(b.Plus, steps) / (b.Plus + all - b.Found)
-	}
+	left += fdr * free * (1 + days/year) / 2
 	share := 1 - math.Pow(1-spend, since)
-	return min(fdr, max(0, share*left)*(steps+all)/steps)
+	return min(strict, max(0, share*left/max(1, tests/days)))
 }
 
 // Tally is what controllers said of the findings of one kind.

@@ -17,22 +17,22 @@ import (
 // leaves a p-value as it is.
 type Null struct {
 	Tests float64             // payments played
-	Above [nullLevels]float64 // of them those with a nominal p-value this low, by -log p in steps of nullStep
+	Above [nullLevels]float64 // of them those that brought the nominal p-value this low, by -log p in steps of nullStep
 }
 
 const (
-	nullStep    = 0.5    // nats between levels
-	nullLevels  = 41     // up to 20 nats
-	nullSure    = 30     // payments that reached a level, or it is extrapolated
-	nullFrom    = 6      // levels that an extrapolation rests on
-	nullKept    = 0.75   // what is kept of the counts at the next Refit
-	nullBudget  = 24_000 // payments played at a Refit, by cadence, at most
-	nullEach    = 40     // and so many for each debtor
-	nullBook    = 20     // debtors, or too few are known
-	nullTurns   = 12     // payments of one shuffled history that count, at most
-	nullPart    = 4      // and one in so many
-	nullStretch = 6      // payments that stay together where payments echo
-	nullBefore  = 6      // payments played before them, at most
+	nullStep   = 0.5    // nats between levels
+	nullLevels = 41     // up to 20 nats
+	nullSure   = 30     // payments that reached a level, or it is extrapolated
+	nullFrom   = 6      // levels that an extrapolation rests on
+	nullKept   = 0.75   // what is kept of the counts at the next Refit
+	nullBudget = 24_000 // payments played at a Refit, by cadence, at most
+	nullEach   = 40     // and so many for each debtor
+	nullBook   = 20     // debtors, or too few are known
+	nullTurns  = 12     // payments of one shuffled history that count, at most
+	nullPart   = 4      // and one in so many
+	nullBefore = 6      // payments played before them, at most
+	nullRecent = 5      // of a history, the last one in so many is left out: a change not found yet is there
 )
 
 // Rate returns the probability of evidence as strong as nominal p.
@@ -80,32 +80,48 @@ func (d *Detector) play(c Cadence, book []int, r *rand.Rand) {
 	if len(book) < nullBook {
 		return
 	}
-	stretch := 1
-	if p.Echo > 0 { // what echoes stays together
-		stretch = nullStretch
-	}
 	for left := min(nullBudget, nullEach*len(book)); left > 0; {
 		from := &d.Debtors[book[r.IntN(len(book))]]
-		b := Debtor{Cadence: c, Profile: from.Profile, Paid: shuffle(d.shuffled[:0], from.ordinary(), stretch, r), Fresh: 1}
+		paid := from.ordinary()
+		paid = paid[:max(least+2, len(paid)-len(paid)/nullRecent)]
+		b := Debtor{Cadence: c, Profile: from.Profile, Paid: p.shuffle(d.shuffled[:0], paid, r), Fresh: 1}
 		d.shuffled = b.Paid
 		left -= d.replay(p, &b, &p.Null)
 	}
+	for k := range p.Null {
+		above := &p.Null[k].Above
+		for i := nullLevels - 2; i >= 0; i-- { // which chance may have in another order
+			above[i] = max(above[i], above[i+1])
+		}
+	}
 }
 
-// shuffle appends to dst the stretches of paid, each of so many payments, in an
-// order that r draws.
-func shuffle(dst, paid []Point, stretch int, r *rand.Rand) []Point {
-	var order [history]int
-	first := min(r.IntN(stretch), len(paid)) // payments of the first stretch
-	n := (len(paid) - first + stretch - 1) / stretch
-	for i := range n {
-		order[i] = first + i*stretch
+// shuffle appends to dst the payments of paid in an order that r draws. Where
+// payments echo, what each adds to the echo of the one before changes places
+// instead, and the history is built up again from its first payment: the sieve
+// bootstrap of Bühlmann (1997), doi:10.2307/3318584, of one term.
+func (p *Prior) shuffle(dst, paid []Point, r *rand.Rand) []Point {
+	from := len(dst)
+	dst = append(dst, paid...)
+	all := dst[from:]
+	if p.Echo == 0 {
+		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		return dst
 	}
-	r.Shuffle(n, func(i, j int) { order[i], order[j] = order[j], order[i] })
-	for _, from := range order[:n] {
-		dst = append(dst, paid[from:min(from+stretch, len(paid))]...)
+	var own [history]float64 // what a payment adds
+	before := 0.0
+	for i, q := range all {
+		late := p.late(q) - p.season(q.Due)
+		own[i] = late - p.Echo*before
+		before = late
 	}
-	return append(dst, paid[:first]...)
+	r.Shuffle(len(all)-1, func(i, j int) { own[1+i], own[1+j] = own[1+j], own[1+i] })
+	before = 0
+	for i := range all {
+		before = own[i] + p.Echo*before
+		all[i].Late = p.paid(all[i].Due, before+p.season(all[i].Due))
+	}
+	return dst
 }
 
 // replay plays the end of the history of b, adds what the tests made of it to
@@ -117,7 +133,7 @@ func (d *Detector) replay(p *Prior, b *Debtor, into *nulls) (played int) {
 	from := max(least+1, len(all)+1-max(1, min(nullTurns, len(all)/nullPart))) // payments by the first that counts
 	for n := from - max(1, min(nullBefore, len(all)/3)); n <= len(all); n++ {
 		played++
-		q, ps := all[n-1], [...]float64{1, 1, 1}
+		q, ps, was := all[n-1], [...]float64{1, 1, 1}, [...]float64{Late: b.Peak[Late], Early: b.Peak[Early], Overdue: 0}
 		if q.Late > 0 && len(b.Paid) > 0 { // first it is waited for
 			mean, worth := b.Now.at(p, q.Due)
 			ps[Overdue] = p.overdue(&b.Now, p.late(q)-mean, worth, d.cfg.Resolution)
@@ -135,8 +151,9 @@ func (d *Detector) replay(p *Prior, b *Debtor, into *nulls) (played int) {
 		}
 		for k, x := range ps {
 			into[k].Tests++
-			for i := range min(nullLevels, int(-math.Log(max(x, math.SmallestNonzeroFloat64))/nullStep)+1) {
-				into[k].Above[i]++
+			into[k].Above[0]++
+			for i := int(was[k]/nullStep) + 1; i < nullLevels && float64(i)*nullStep <= -math.Log(x); i++ {
+				into[k].Above[i]++ // for the first time: it is told once
 			}
 		}
 	}

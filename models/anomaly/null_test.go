@@ -1,8 +1,10 @@
 package anomaly
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -52,30 +54,52 @@ func TestNullIsMonotone(t *testing.T) {
 	})
 }
 
-// TestShuffleKeepsPayments: each payment stays, and so do neighbours that echo.
+// TestShuffleKeepsPayments: where nothing echoes, each payment stays.
 func TestShuffleKeepsPayments(t *testing.T) {
 	r := rand.New(rand.NewPCG(8, 9))
 	for n := range history {
 		paid := make([]Point, n+1)
 		for i := range paid {
-			paid[i].Due = int32(i)
+			paid[i] = Point{int32(i), float32(r.IntN(30))}
 		}
-		for _, stretch := range []int{1, nullStretch} {
-			got := shuffle(nil, paid, stretch, r)
-			seen, apart := make([]bool, len(paid)), 0
-			for i, q := range got {
-				seen[q.Due] = true
-				if i > 0 && q.Due != got[i-1].Due+1 {
-					apart++
-				}
+		got := new(Prior).shuffle(nil, paid, r)
+		slices.SortFunc(got, func(a, b Point) int { return cmp.Compare(a.Due, b.Due) })
+		if !slices.Equal(got, paid) {
+			t.Fatalf("%v shuffled, in order: %v", paid, got)
+		}
+	}
+}
+
+// TestShuffleKeepsEcho: where payments echo, shuffled ones echo as much, around
+// the same mean and as far from it, weekends or not.
+func TestShuffleKeepsEcho(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 10))
+	for _, workdays := range []bool{false, true} {
+		p := Prior{Echo: 0.4, Workdays: workdays}
+		p.Weekday[2] = 3
+		const debtors, n = 4000, 12
+		var was, is [3]float64 // mean, variance, product with the next
+		sum := func(into *[3]float64, list []Point) {
+			for i, q := range list[1:] {
+				late, before := p.late(q)-p.season(q.Due), p.late(list[i])-p.season(list[i].Due)
+				into[0] += late / debtors / (n - 1)
+				into[1] += late * late / debtors / (n - 1)
+				into[2] += late * before / debtors / (n - 1)
 			}
-			for i := range seen {
-				if !seen[i] || len(got) != len(paid) {
-					t.Fatalf("%d payments in stretches of %d: %v", n+1, stretch, got)
-				}
+		}
+		for range debtors {
+			list, last := make([]Point, n), r.NormFloat64()
+			for i := range list {
+				last = 0.4*last + math.Sqrt(1-0.4*0.4)*r.NormFloat64()
+				due := int32(30 * i)
+				list[i] = Point{due, p.paid(due, 2*last+p.season(due))}
 			}
-			if stretch > 1 && apart > len(paid)/stretch+1 {
-				t.Errorf("%d of %d neighbours are apart", apart, n+1)
+			sum(&was, list)
+			sum(&is, p.shuffle(nil, list, r))
+		}
+		for i, name := range []string{"mean", "variance", "product with the next"} {
+			if math.Abs(is[i]-was[i]) > 0.1 { // three standard errors of the product
+				t.Errorf("weekends off %v: %s %v, shuffled %v", workdays, name, was[i], is[i])
 			}
 		}
 	}
