@@ -35,9 +35,9 @@ func TestPlantedAlerts(t *testing.T) {
 		falsely, alerts = falsely+l.falsely, alerts+l.falsely+l.truly
 	}
 	// Claimed 0.10, held within 0.02; of a hundred alerts the share of false ones
-	// has a standard deviation of 0.03, and that once more is let pass. The
+	// has a standard deviation of 0.03, and that twice more is let pass. The
 	// detectors are held to the claim on many more alerts by anomaly.TestClaimHolds.
-	if share := falsely / alerts; share > 0.15 {
+	if share := falsely / alerts; share > 0.18 {
 		t.Errorf("%.3f of %.0f alerts false, claimed 0.10", share, alerts)
 	}
 }

@@ -36,7 +36,7 @@ type Batch struct {
 const (
 	year   = 365      // days over which the rate is held
 	spend  = 1.0 / 15 // share of what is left that a day may use
-	free   = 10       // discoveries that are reckoned with before any is made
+	free   = 5        // discoveries that are reckoned with before any is made
 	strict = 0.03     // no test is made at a higher level
 	few    = 5        // findings that what is believed of their p-values is worth
 	faint  = 4        // mean of Batch.Logs by finding before any is made

@@ -119,8 +119,8 @@ func TestStreamInQuietBook(t *testing.T) {
 		f, _ := days(seed, 200, 0, 0, 0.1)
 		falsely += f
 	}
-	// Ten discoveries are reckoned with: 0.1·(0+10), and three standard errors.
-	if got := falsely / years; got > 1+3*math.Sqrt(1.0/years) {
+	// Five discoveries are reckoned with: 0.1·(0+5), and three standard errors.
+	if got := falsely / years; got > 0.5+3*math.Sqrt(0.5/years) {
 		t.Errorf("%v false discoveries a year", got)
 	}
 }

@@ -233,6 +233,8 @@ type row struct {
 	told   float64 // what one finds that knows the mean too
 	rate   float64 // false alerts of any kind per debtor-year
 	fdr    float64 // share of findings of kind Late that are false
+
+	findings float64 // of kind Late
 }
 
 // table plays the planted changes on books of the given size.
@@ -265,7 +267,8 @@ func table(tb testing.TB, debtors, seeds int) []row {
 			exposure += o.exposure
 		}
 		r.rate = alerts / exposure
-		r.fdr = falseLate / max(1, falseLate+trueLate)
+		r.findings = falseLate + trueLate
+		r.fdr = falseLate / max(1, r.findings)
 		p.planted = 0.4
 		r.fair, _ = contest(p, 1, r.rate, c.within, func(_ Prior, b played) contestant {
 			return &told{noise: b.noise, shift: p.shift, learn: true}
@@ -290,6 +293,7 @@ func TestPlanted(t *testing.T) {
 			t.Errorf("%s: found %.3f within %d invoices, want %v", r.name, r.found, r.within, want)
 		}
 	}
+	var falsely, all float64
 	for _, r := range rows {
 		if r.rate > 0.05 {
 			t.Errorf("%s: %.4f false alerts per debtor-year, want 0.05 at most", r.name, r.rate)
@@ -297,9 +301,12 @@ func TestPlanted(t *testing.T) {
 		if r.found < r.fair-0.05-0.06 {
 			t.Errorf("%s: found %.3f, a CUSUM told noise and shift %.3f", r.name, r.found, r.fair)
 		}
-		if r.fdr > DefaultConfig().FDR+0.02 {
-			t.Errorf("%s: %.3f of findings false, want %.2f", r.name, r.fdr, DefaultConfig().FDR)
-		}
+		falsely, all = falsely+r.fdr*r.findings, all+r.findings
+	}
+	// Of some 160 findings a share of 0.10 has a standard error of 0.024: twice that
+	// is let pass beyond the two points.
+	if claim := DefaultConfig().FDR; falsely/all > claim+0.02+0.048 {
+		t.Errorf("%.3f of %.0f findings false, claimed %.2f", falsely/all, all, claim)
 	}
 }
 
