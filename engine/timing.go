@@ -282,6 +282,9 @@ func (e *Engine) fitTiming(l *learned, seed uint64, permutations int, books ...*
 		}
 		m.Speeds = speeds
 	}
+	for _, b := range books {
+		e.look(b, l) // as a restart will
+	}
 	r.Report, r.Groups = m.Timing.Report, len(m.Timing.Groups)/timing.Hours
 	var err error
 	if r.Hours, err = e.testHours(l, permutations, books...); err != nil {
