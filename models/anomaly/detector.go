@@ -631,14 +631,15 @@ func (d *Detector) gather(r *Report, s RollUp, span int32) {
 	r.RollUps = append(r.RollUps, s)
 }
 
-// settle remembers that f was told: one invoice is overdue once, and a change
-// is the habit from then on.
+// settle remembers that f was told: an unpaid invoice is told once, by itself or
+// with the change that it is part of, and a change is the habit from then on.
 func (d *Detector) settle(f *Finding) {
 	b := &d.Debtors[f.Debtor]
 	switch f.Kind {
 	case Late, Early:
 		d.change(b, f.Since)
-	case Overdue:
+	}
+	if f.Invoice != "" && !slices.Contains(b.Told, f.Invoice) {
 		b.Told = append(b.Told, f.Invoice)
 	}
 }

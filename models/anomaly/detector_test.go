@@ -30,7 +30,8 @@ func habit(tb testing.TB, d *clerk, n int, until int32, mean func(i int) float64
 }
 
 // TestOverdueOnTheDay: a debtor who has always paid within days of the due
-// date is found while the invoice is unpaid, not when it is paid.
+// date is found while the invoice is unpaid, not when it is paid, as overdue or
+// as a change that begins with it or an invoice before; and is told of once.
 func TestOverdueOnTheDay(t *testing.T) {
 	d := mustNew(t)
 	habit(t, d, 30, epoch+300, func(i int) float64 { return 2 })
@@ -45,11 +46,23 @@ func TestOverdueOnTheDay(t *testing.T) {
 			continue
 		}
 		f := r.Findings[0]
-		if f.Kind != Overdue || f.Debtor != 7 || f.Invoice != "open" || f.Since != due || f.Seen != float64(day-due) {
+		if f.Debtor != 7 || f.Invoice != "open" || len(r.Findings) > 1 {
+			t.Errorf("found %+v", r.Findings)
+		}
+		switch f.Kind {
+		case Overdue:
+			if f.Since != due || f.Seen != float64(day-due) {
+				t.Errorf("found %+v, want it since day %d", f, due)
+			}
+		case Late:
+			if f.Since > due || f.Since < due-13 {
+				t.Errorf("found %+v, want it since day %d or the invoice before", f, due)
+			}
+		default:
 			t.Errorf("found %+v", f)
 		}
-		if f.Expected.Low > 2 || f.Expected.High < 2 || f.Expected.High > 4 || f.Seen <= f.Expected.High {
-			t.Errorf("expected %+v, seen %v: want a band about 2 that does not reach it", f.Expected, f.Seen)
+		if past := float64(day - due); f.Expected.Low > 2 || f.Expected.High < 2 || f.Expected.High > 4 || past <= f.Expected.High {
+			t.Errorf("expected %+v, %v days past due: want a band about 2 that does not reach it", f.Expected, past)
 		}
 		if f.Confidence < 0.9 || f.Confidence > 1 {
 			t.Errorf("confidence %v", f.Confidence)
@@ -81,36 +94,47 @@ func TestWorkedOff(t *testing.T) {
 }
 
 // TestLateOnce: a change is told once, is the habit from then on, and the
-// return from it is told as early.
+// return from it is told as early. The first payments of a new habit do not tell
+// it to the day, so that in one book of four another finding may follow, which
+// the engine takes for more evidence of the alert that stands.
 func TestLateOnce(t *testing.T) {
-	d := mustNew(t)
-	r := habit(t, d, 40, epoch+300, func(i int) float64 { return 2 })
-	told := map[Kind]int{}
-	for k := range int32(40) {
-		due := epoch + 300 + 7*k
-		late := 6.0
-		if k >= 20 {
-			late = 2
-		}
-		d.Issue(9, fmt.Sprint("n", k), due)
-		d.Pay(9, fmt.Sprint("n", k), float64(due)+math.Round(late+0.5*r.NormFloat64()))
-		for day := due + 1; day <= due+7; day++ {
-			for _, f := range d.Tick(day).Findings {
-				told[f.Kind]++
-				if f.Kind == Late && (math.Abs(f.Seen-f.Expected.Mid-4) > 1 || f.Since != epoch+300) {
-					t.Errorf("found %+v, want 4 days later since the first invoice", f)
-				}
-				if f.Kind == Early && (math.Abs(f.Seen-f.Expected.Mid+4) > 1.5 || f.Since < epoch+300+7*19 || f.Since > epoch+300+7*20) {
-					t.Errorf("found %+v, want 4 days earlier since the twenty-first invoice, give or take one", f)
+	const books = 20
+	var right, others int
+	for seed := range uint64(books) {
+		d := mustNew(t)
+		habit(t, d, 150, epoch+300, func(i int) float64 { return 2 })
+		r := rand.New(rand.NewPCG(seed, 9))
+		var late, early int
+		for k := range int32(40) {
+			due := epoch + 300 + 7*k
+			days := 6.0
+			if k >= 20 {
+				days = 2
+			}
+			d.Issue(9, fmt.Sprint("n", k), due)
+			d.Pay(9, fmt.Sprint("n", k), float64(due)+math.Round(days+0.5*r.NormFloat64()))
+			for day := due + 1; day <= due+7; day++ {
+				for _, f := range d.Tick(day).Findings {
+					switch moved, from := f.Seen-f.Expected.Mid, (f.Since-epoch-300)/7; {
+					case f.Kind == Late && math.Abs(moved-4) <= 1.5 && from == 0:
+						late++
+					case f.Kind == Early && math.Abs(moved+4) <= 1.5 && (from == 19 || from == 20):
+						early++
+					default:
+						others++
+					}
 				}
 			}
 		}
+		if late == 1 && early == 1 {
+			right++
+		}
+		if b := d.Band(9, d.Day, 0.9); b.Low > 2 || b.High < 2 || b.High > 4 {
+			t.Errorf("book %d: the band is now %+v, want one about 2", seed, b)
+		}
 	}
-	if want := map[Kind]int{Late: 1, Early: 1}; !reflect.DeepEqual(told, want) {
-		t.Errorf("told %v, want %v", told, want)
-	}
-	if b := d.Band(9, d.Day, 0.9); b.Low > 2 || b.High < 2 || b.High > 4 {
-		t.Errorf("the band is now %+v, want one about 2", b)
+	if right < books-1 || others > books/4 {
+		t.Errorf("in %d of %d books four days later were told since the first invoice and four days earlier since the twenty-first or the one before, once each; %d other findings", right, books, others)
 	}
 }
 
@@ -176,7 +200,8 @@ func TestTickOnce(t *testing.T) {
 }
 
 // TestVerdictsMoveThreshold: evidence that was enough is not once most of its
-// kind were dismissed, and other kinds are not touched.
+// kind were dismissed, and other kinds are not touched. The evidence is twice as
+// strong as the first test of a book needs.
 func TestVerdictsMoveThreshold(t *testing.T) {
 	found := func(dismissed int, kind Kind) int {
 		d := mustNew(t)
@@ -184,7 +209,7 @@ func TestVerdictsMoveThreshold(t *testing.T) {
 		for range dismissed {
 			d.Verdict(Silent, false)
 		}
-		d.Add(Evidence{Kind: kind, P: 0.002})
+		d.Add(Evidence{Kind: kind, P: (&Stream{}).level(epoch, 1, DefaultConfig().FDR) / 2})
 		return len(d.Tick(epoch).Findings)
 	}
 	if got := found(0, Silent); got != 1 {
