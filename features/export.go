@@ -12,7 +12,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
-	"github.com/duckdb/duckdb-go/v2"
 )
 
 // Export writes the vectors as of a moment to a file, in Parquet (.parquet) or
@@ -96,14 +95,11 @@ func (p *Pipeline) exportParquet(ctx context.Context, path string, from batches)
 			stream.failed <- err
 		}
 	}()
-	err = p.src.Arrow(ctx, func(db *duckdb.Arrow) error {
-		release, err := db.RegisterView(stream, "vectors")
-		if err != nil {
-			return err
-		}
-		defer release()
-		return (&session{ctx, db}).exec("COPY (FROM vectors) TO " + quote(path) +
-			" (FORMAT parquet, COMPRESSION zstd, KV_METADATA {'rappel.vector': " + quote(SchemaHash()) + "})")
+	err = p.session(ctx, func(c *session) error {
+		return c.view(stream, func(name string) error {
+			return c.exec("COPY (FROM " + name + ") TO " + quote(path) +
+				" (FORMAT parquet, COMPRESSION zstd, KV_METADATA {'rappel.vector': " + quote(SchemaHash()) + "})")
+		})
 	})
 	cancel()
 	for rec := range stream.batches { // what was not taken

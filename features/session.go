@@ -2,11 +2,14 @@ package features
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -42,7 +45,8 @@ func (p *Pipeline) session(ctx context.Context, fn func(c *session) error) error
 
 // define puts the macros into a database of their own, in memory, beside that of
 // the relations, where all connections find them: to define them for each took
-// longer than a small statement. It returns the path on which names are found.
+// longer than a small statement. It returns the path on which names are found, and
+// the first of which views of streams are made in: never in the file of a warehouse.
 func (p *Pipeline) define(c *session) (path string, err error) {
 	p.words.Lock()
 	defer p.words.Unlock()
@@ -53,7 +57,7 @@ func (p *Pipeline) define(c *session) (path string, err error) {
 	defer definitions.Unlock()
 	there := false
 	err = c.read("SELECT current_database() AS own, count(*) FILTER (database_name = 'words') AS words FROM duckdb_databases()", func(rec arrow.RecordBatch) error {
-		path = `"` + strings.ReplaceAll(rec.Column(0).(*array.String).Value(0), `"`, `""`) + `".main,words.main`
+		path = `words.main,"` + strings.ReplaceAll(rec.Column(0).(*array.String).Value(0), `"`, `""`) + `".main`
 		there = rec.Column(1).(*array.Int64).Value(0) > 0
 		return nil
 	})
@@ -226,10 +230,23 @@ func (c *session) keep(name string, s *arrow.Schema, batches []arrow.RecordBatch
 		return fmt.Errorf("features: %s: %w", name, err)
 	}
 	defer rd.Release()
-	release, err := c.db.RegisterView(rd, name+"_stream")
+	return c.view(rd, func(stream string) error {
+		return c.exec("CREATE OR REPLACE TEMP TABLE \"" + name + "\" AS FROM " + stream)
+	})
+}
+
+// streams numbers the views of streams, which all connections see.
+var streams atomic.Int64
+
+// view calls fn with the name of a relation of what rd reads.
+func (c *session) view(rd array.RecordReader, fn func(name string) error) error {
+	name := "stream_" + strconv.FormatInt(streams.Add(1), 10)
+	release, err := c.db.RegisterView(rd, name)
 	if err != nil {
 		return fmt.Errorf("features: %s: %w", name, err)
 	}
 	defer release()
-	return c.exec("CREATE OR REPLACE TEMP TABLE \"" + name + "\" AS FROM " + name + "_stream; DROP VIEW " + name + "_stream")
+	err = fn(name)
+	after := session{context.WithoutCancel(c.ctx), c.db} // nothing may read it once it is released
+	return errors.Join(err, after.exec("DROP VIEW "+name))
 }
