@@ -105,7 +105,11 @@ func printAlerts(w io.Writer, page *engine.AlertPage, language string) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d alerts\n", page.Total)
+	noun := "alerts"
+	if page.Total == 1 {
+		noun = "alert"
+	}
+	_, err := fmt.Fprintln(w, page.Total, noun)
 	return err
 }
 

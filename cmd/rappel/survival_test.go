@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -171,6 +172,24 @@ func TestSurvivalFitReadsEveryType(t *testing.T) {
 		if a.Coef[j].Name != name || b.Coef[j].Name != name || math.Abs(a.Coef[j].Coef-b.Coef[j].Coef) > 1e-9 {
 			t.Errorf("coefficient %d is %+v of Parquet, %+v of CSV, want %s", j, a.Coef[j], b.Coef[j], name)
 		}
+	}
+}
+
+// A spreadsheet of these countries writes 1,5 and divides by semicolons.
+func TestSurvivalFitReadsDecimalCommas(t *testing.T) {
+	dir := t.TempDir()
+	points, commas := filepath.Join(dir, "points.csv"), filepath.Join(dir, "commas.csv")
+	text := "days,paid,size,place\n1.5,1,0.25,Gent\n2,0,1.5,Mons\n3.25,1,2,Gent\n4,1,0.1,Mons\n5,0,3,Gent\n7.75,1,1.25,Mons\n"
+	for path, text := range map[string]string{points: text, commas: strings.NewReplacer(",", ";", ".", ",").Replace(text)} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := []string{"--duration", "days", "--event", "paid", "--covariates", "size,place"}
+	want := fitSurvival(t, append([]string{"--input", points}, args...)...)
+	got := fitSurvival(t, append([]string{"--input", commas}, args...)...)
+	if len(got.Coef) != 2 || !reflect.DeepEqual(got.Coef, want.Coef) || got.LogLik != want.LogLik {
+		t.Errorf("%+v, with points %+v", got.Coef, want.Coef)
 	}
 }
 

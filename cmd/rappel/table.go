@@ -58,35 +58,23 @@ func (c *column) isMissing(i int) bool {
 // readColumns reads columns of a CSV or Parquet file, in its order of rows, and
 // returns them in the order of wants. What the file is is told from how it
 // begins: CSV may be compressed by gzip or zstd, and divided by commas,
-// semicolons, tabs or bars. Empty cells and NA are missing. Dates and times
-// become days since 1970.
+// semicolons, tabs or bars, with decimal commas where they are not the divider.
+// Empty cells and NA are missing. Dates and times become days since 1970.
 func readColumns(ctx context.Context, path string, wants []wanted) (columns []*column, err error) {
-	from, err := relation(path)
+	f, err := openFile(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("duckdb", "")
-	if err != nil {
-		return nil, err
-	}
-	defer db.Close()
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	types, known, err := columnTypes(ctx, conn, from)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, firstLine(err))
-	}
-	if err := oneOfEach(ctx, conn, from, known, wants); err != nil {
+	defer f.close()
+	conn, from := f.conn, f.from
+	if err := oneOfEach(ctx, conn, from, f.names, wants); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	expressions := make([]string, len(wants))
 	for k, w := range wants {
-		kind, ok := types[w.name]
+		kind, ok := f.types[w.name]
 		if !ok {
-			return nil, fmt.Errorf("%s: %w", path, missingColumn(ctx, conn, from, w.name, known))
+			return nil, fmt.Errorf("%s: %w", path, missingColumn(ctx, conn, from, w.name, f.names))
 		}
 		c := &column{name: w.name, days: kind == "DATE" || strings.HasPrefix(kind, "TIMESTAMP")}
 		quoted := `"` + strings.ReplaceAll(w.name, `"`, `""`) + `"`
@@ -161,25 +149,79 @@ func relation(path string) (string, error) {
 
 // columnNames returns the names of a file's columns, in order.
 func columnNames(ctx context.Context, path string) ([]string, error) {
-	from, err := relation(path)
+	f, err := openFile(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("duckdb", "")
-	if err != nil {
+	defer f.close()
+	return f.names, nil
+}
+
+// source is a CSV or Parquet file as DuckDB reads it.
+type source struct {
+	db    *sql.DB
+	conn  *sql.Conn
+	from  string            // the relation
+	types map[string]string // of the columns, by name
+	names []string          // of the columns, in order
+}
+
+func openFile(ctx context.Context, path string) (_ *source, err error) {
+	f := new(source)
+	if f.from, err = relation(path); err != nil {
 		return nil, err
 	}
-	defer db.Close()
-	conn, err := db.Conn(ctx)
-	if err != nil {
+	if f.db, err = sql.Open("duckdb", ""); err != nil {
 		return nil, err
 	}
-	defer conn.Close()
-	_, known, err := columnTypes(ctx, conn, from)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, firstLine(err))
+	if f.conn, err = f.db.Conn(ctx); err == nil {
+		if f.types, f.names, err = columnTypes(ctx, f.conn, f.from); err == nil {
+			err = f.decimals(ctx)
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: %w", path, firstLine(err))
+		}
 	}
-	return known, nil
+	if err != nil {
+		f.close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *source) close() {
+	if f.conn != nil {
+		f.conn.Close()
+	}
+	f.db.Close()
+}
+
+// decimals reads a CSV file that is not divided by commas with decimal commas,
+// where more of its columns are numbers then.
+func (f *source) decimals(ctx context.Context) error {
+	numbers := func(types map[string]string) (n int) {
+		for _, kind := range types {
+			if _, ok := asDouble("", kind); ok {
+				n++
+			}
+		}
+		return n
+	}
+	if numbers(f.types) == len(f.types) {
+		return nil
+	}
+	if _, delimiter, err := firstLineOf(ctx, f.conn, f.from); err != nil || delimiter == ',' || delimiter == 0 {
+		return err
+	}
+	from, _ := withOptions(f.from, "sample_size = -1, header = true, nullstr = ['', 'NA'], decimal_separator = ','")
+	types, names, err := columnTypes(ctx, f.conn, from)
+	if err != nil { // it is no such file
+		return nil //nolint:nilerr // and can be read without
+	}
+	if numbers(types) > numbers(f.types) {
+		f.from, f.types, f.names = from, types, names
+	}
+	return nil
 }
 
 // withOptions changes how DuckDB reads a CSV file; ok is false for another file.
