@@ -231,3 +231,39 @@ func TestSubscribersHearNoOldNews(t *testing.T) {
 		}
 	}
 }
+
+// FuzzAlertState reads any bytes as the detectors of a creditor: they are refused,
+// or are what is written down again.
+func FuzzAlertState(f *testing.F) {
+	w, err := newWatch()
+	if err != nil {
+		f.Fatal(err)
+	}
+	w.Debtors, w.index["d"] = []mark{{ID: "d", Told: []string{"i"}, Count: 3}}, 0
+	w.detector.AddDebtor(0)
+	w.revision, w.next = make([]uint64, 1), make([]int64, 1)
+	blob, err := w.save()
+	if err != nil {
+		f.Fatal(err)
+	}
+	body := bytes.TrimPrefix(blob, []byte(stateVersion))
+	f.Add(body)
+	f.Add(body[:len(body)/2])
+	f.Fuzz(func(t *testing.T, body []byte) {
+		w, err := decodeWatch(body)
+		if err != nil {
+			return
+		}
+		once, err := w.save()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := decodeWatch(bytes.TrimPrefix(once, []byte(stateVersion)))
+		if err != nil {
+			t.Fatalf("what was written is refused: %v", err)
+		}
+		if len(again.Debtors) != len(w.Debtors) || len(again.index) != len(w.index) || again.Detector.Day != w.Detector.Day {
+			t.Errorf("%d debtors as of day %d, written and read %d as of day %d", len(w.Debtors), w.Detector.Day, len(again.Debtors), again.Detector.Day)
+		}
+	})
+}

@@ -103,7 +103,6 @@ func (e *Engine) loadWatch(ctx context.Context, b *book) error {
 	if err != nil {
 		return fmt.Errorf("alert state: %w", err)
 	}
-	w := &watch{index: map[string]int{}}
 	body, ok := bytes.CutPrefix(blob, []byte(stateVersion))
 	if !ok {
 		e.opt.Log.LogAttrs(ctx, slog.LevelWarn, "alert state is of another version: the detectors learn anew from the events, alerts stay as they are",
@@ -114,8 +113,17 @@ func (e *Engine) loadWatch(ctx context.Context, b *book) error {
 		b.watch.told = ledger.DayOf(asOf, b.location.Load())
 		return nil
 	}
-	if err := gob.NewDecoder(bytes.NewReader(body)).Decode(&w.watchState); err != nil {
+	if b.watch, err = decodeWatch(body); err != nil {
 		return fmt.Errorf("alert state of %s is damaged: %w", b.id, err)
+	}
+	return nil
+}
+
+// decodeWatch reads what save wrote, but for the version.
+func decodeWatch(body []byte) (*watch, error) {
+	w := &watch{index: map[string]int{}}
+	if err := gob.NewDecoder(bytes.NewReader(body)).Decode(&w.watchState); err != nil {
+		return nil, err
 	}
 	if w.RollUps == nil {
 		w.RollUps = map[int]string{}
@@ -134,12 +142,12 @@ func (e *Engine) loadWatch(ctx context.Context, b *book) error {
 			w.index[m.ID] = i
 		}
 	}
+	var err error
 	if w.detector, err = anomaly.Resume(anomaly.DefaultConfig(), state); err != nil {
-		return fmt.Errorf("alert state: %w", err)
+		return nil, err
 	}
 	w.revision, w.next = make([]uint64, len(w.Debtors)), make([]int64, len(w.Debtors))
-	b.watch = w
-	return nil
+	return w, nil
 }
 
 // save returns what is to be remembered.
