@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"container/heap"
 	"context"
 	"crypto/sha256"
 	"encoding/gob"
@@ -219,6 +220,7 @@ func (e *Engine) watch(ctx context.Context, b *book, asOf time.Time) error {
 	hour := asOf.Sub(today.In(loc))
 	news, again := news{book: b}, news{book: &book{id: b.id, accounts: b.accounts}}
 	again.book.location.Store(loc)
+	stirring := w.stir(b)
 	for ; day <= today; day++ {
 		at := asOf
 		if day < today {
@@ -229,9 +231,9 @@ func (e *Engine) watch(ctx context.Context, b *book, asOf time.Time) error {
 			return errors.Join(err, e.loadWatch(context.WithoutCancel(ctx), b))
 		}
 		if day <= w.told {
-			e.tick(b, w, &again, day, at)
+			e.tick(b, w, &again, stirring, day, at)
 		} else {
-			e.tick(b, w, &news, day, at)
+			e.tick(b, w, &news, stirring, day, at)
 		}
 	}
 	w.told = 0
@@ -260,19 +262,58 @@ func (e *Engine) watch(ctx context.Context, b *book, asOf time.Time) error {
 	return nil
 }
 
+// stir is a moment from which a debtor must be looked at.
+type stir struct {
+	at     int64 // unix seconds
+	debtor string
+}
+
+// stirring is a heap of those to come (container/heap): the days of a backlog are
+// many, and on each of them few debtors stir.
+type stirring []stir
+
+func (h stirring) Len() int           { return len(h) }
+func (h stirring) Less(i, j int) bool { return h[i].at < h[j].at }
+func (h stirring) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *stirring) Push(x any)        { *h = append(*h, x.(stir)) }
+func (h *stirring) Pop() any {
+	old := *h
+	x := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return x
+}
+
+// stir lists when the debtors of a book must be looked at next: at once where
+// something was heard since, else when something that is known already happens.
+func (w *watch) stir(b *book) *stirring {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	list := make(stirring, 0, len(b.accounts))
+	for id, a := range b.accounts {
+		at := int64(math.MinInt64)
+		if i, ok := w.index[id]; !ok {
+			at = a.knownFrom()
+		} else if w.revision[i] == a.revision {
+			at = w.next[i]
+		}
+		if at != math.MaxInt64 {
+			list = append(list, stir{at, id})
+		}
+	}
+	heap.Init(&list)
+	return &list
+}
+
 // tick draws up the list of one day.
-func (e *Engine) tick(b *book, w *watch, n *news, day ledger.Day, at time.Time) {
+func (e *Engine) tick(b *book, w *watch, n *news, stirring *stirring, day ledger.Day, at time.Time) {
 	n.at = at
 	n.tally(w.detector)
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	var touched []string
 	unix := at.Unix()
-	for id, a := range b.accounts {
-		i, ok := w.index[id]
-		if !ok && a.knownAt(unix) || ok && (w.revision[i] != a.revision || w.next[i] <= unix) {
-			touched = append(touched, id)
-		}
+	for len(*stirring) > 0 && (*stirring)[0].at <= unix {
+		touched = append(touched, heap.Pop(stirring).(stir).debtor)
 	}
 	slices.Sort(touched)
 	var facts []found
@@ -280,6 +321,9 @@ func (e *Engine) tick(b *book, w *watch, n *news, day ledger.Day, at time.Time) 
 	var kinds []anomaly.Kind
 	for _, id := range touched {
 		a := b.accounts[id]
+		if a == nil {
+			continue // erased since
+		}
 		i, ok := w.index[id]
 		if !ok {
 			i = w.detector.AddDebtor(0)
@@ -301,6 +345,9 @@ func (e *Engine) tick(b *book, w *watch, n *news, day ledger.Day, at time.Time) 
 			n.pending(i, t.kind, t.found)
 		}
 		w.revision[i], w.next[i] = a.revision, s.next
+		if s.next != math.MaxInt64 {
+			heap.Push(stirring, stir{s.next, id})
+		}
 	}
 	if w.Refit == 0 || day-w.Refit >= refitDays {
 		w.Refit = day

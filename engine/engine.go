@@ -11,6 +11,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -391,19 +392,30 @@ func (e *Engine) ask(s *scratch, b *book, l *learned, req *Request) (*question, 
 }
 
 // knownAt tells whether anything was known of the debtor at a moment.
-func (a *account) knownAt(at int64) bool {
-	switch {
-	case len(a.profile) > 0 && a.profile[0].ObservedAt.Unix() <= at,
-		len(a.contacts) > 0 && a.contacts[0].at <= at,
-		len(a.payments) > 0 && a.payments[0].at <= at:
-		return true
-	}
-	for i := range a.invoices {
-		if a.invoices[i].issued != 0 && a.invoices[i].issued <= at {
-			return true
+func (a *account) knownAt(at int64) bool { return a.knownFrom() <= at }
+
+// knownFrom returns the moment of the first that is known of an account, in unix
+// seconds.
+func (a *account) knownFrom() int64 {
+	from := int64(math.MaxInt64)
+	if len(a.profile) > 0 {
+		from = a.profile[0].ObservedAt.Unix()
+		if c := a.profile[0].CreatedAt; !c.IsZero() {
+			from = min(from, c.Unix())
 		}
 	}
-	return len(a.profile) > 0 && !a.profile[0].CreatedAt.IsZero() && a.profile[0].CreatedAt.Unix() <= at
+	if len(a.contacts) > 0 {
+		from = min(from, a.contacts[0].at)
+	}
+	if len(a.payments) > 0 {
+		from = min(from, a.payments[0].at)
+	}
+	for i := range a.invoices {
+		if t := a.invoices[i].issued; t != 0 {
+			from = min(from, t)
+		}
+	}
+	return from
 }
 
 // decisionID names a decision by what it rests on, so that the same question
