@@ -90,6 +90,7 @@ type habit struct {
 	area            string                   // of the weather
 	payShare        [7]float64               // of days with a payment, Monday first, shrunk
 	runs            models.Runs              // on which days this debtor pays
+	payRuns         *models.Runs             // the same, not fooled by due dates; nil: never contacted
 	now             features.Past            // as of the last learning
 	issued          map[string]features.Past // by invoice: as of its issue
 	method          string
@@ -142,6 +143,7 @@ func decide(s *scratch, q *question) verdict {
 		}
 	}
 	s.baseline(q, &v)
+	s.awaitRun()
 	reachable := s.enumerate(q, &v)
 	if reachable == 0 {
 		v.hold = HoldNoChannel

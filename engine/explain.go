@@ -91,6 +91,7 @@ var sentences = map[string][3]string{
 	"MIN_GAP":     {"Too soon after the last contact", "Te kort na het vorige contact", "Trop tôt après le dernier contact"},
 	"CAP_WEEK":    {"Enough contacts in the last 7 days", "Genoeg contacten in de laatste 7 dagen", "Assez de contacts ces 7 derniers jours"},
 	"CAP_MONTH":   {"Enough contacts in the last 28 days", "Genoeg contacten in de laatste 28 dagen", "Assez de contacts ces 28 derniers jours"},
+	payRunWord:    {"Pays on fixed days: asked shortly before", "Betaalt op vaste dagen: wordt kort ervoor gevraagd", "Paie à jours fixes : relancé peu avant"},
 	"LAW_GAP":     {"The policy pack asks for more time after the last contact", "De regels vragen meer tijd na het vorige contact", "Les règles imposent un délai après le dernier contact"},
 	"LAW_CAP":     {"The policy pack allows no more contacts now", "De regels laten nu geen contact meer toe", "Les règles ne permettent plus de contact à présent"},
 

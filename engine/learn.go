@@ -153,7 +153,7 @@ func (l *learned) habit(h *habit, key ledger.Key, f *facts) {
 	h.profile = l.model.Profile(models.ProfileKey(string(f.profile.Kind), sectorOf(f.profile.Sector), ""))
 	effects := l.model.Response.Unknown()
 	if o := l.rows[key.Debtor]; o != nil {
-		effects = o.effects
+		effects, h.payRuns = o.effects, &o.payRuns
 		for c := range o.told {
 			h.sends[c], h.answers[c] = o.told[c][0], o.told[c][1]
 		}
@@ -211,9 +211,9 @@ func (e *Engine) base() *models.Model {
 // follow finds what each account with contacts differs in.
 func (e *Engine) follow(b *book, l *learned) map[string]*outcomes {
 	rows := map[string]*outcomes{}
-	e.each(b, l, func(a *account, d *response.Debtor, told *[ledger.Channels][2]float64) {
+	e.each(b, l, func(a *account, loc *time.Location, d *response.Debtor, told *[ledger.Channels][2]float64) {
 		asked := make([]float64, len(d.Payments))
-		o := &outcomes{told: *told, n: len(d.Trials)}
+		o := &outcomes{told: *told, n: len(d.Trials), payRuns: a.payRuns(l.asOf.Unix(), loc)}
 		o.effects = l.model.Response.Observe(d, asked)
 		for i := range asked {
 			o.asked = append(o.asked, paidDay{ledger.Day(d.Payments[i].Day), asked[i]})
@@ -225,7 +225,7 @@ func (e *Engine) follow(b *book, l *learned) map[string]*outcomes {
 
 // each calls do with what became of the contacts of every account that has any,
 // in the order of their ids.
-func (e *Engine) each(b *book, l *learned, do func(a *account, d *response.Debtor, told *[ledger.Channels][2]float64)) {
+func (e *Engine) each(b *book, l *learned, do func(a *account, loc *time.Location, d *response.Debtor, told *[ledger.Channels][2]float64)) {
 	at := l.asOf.Unix()
 	s := newScratch()
 	b.mu.RLock()
@@ -240,7 +240,7 @@ func (e *Engine) each(b *book, l *learned, do func(a *account, d *response.Debto
 		var d response.Debtor
 		var told [ledger.Channels][2]float64
 		a.follow(&d, &told, s, l)
-		do(a, &d, &told)
+		do(a, s.f.loc, &d, &told)
 	}
 }
 
@@ -275,7 +275,7 @@ func (e *Engine) respond(l *learned, base *models.Model, books []*book, known []
 	var all []response.Debtor
 	for i, b := range books {
 		l.past = known[i]
-		e.each(b, l, func(_ *account, d *response.Debtor, _ *[ledger.Channels][2]float64) {
+		e.each(b, l, func(_ *account, _ *time.Location, d *response.Debtor, _ *[ledger.Channels][2]float64) {
 			if d.Segment >= 0 && len(d.Trials) > 0 {
 				all = append(all, *d)
 			}

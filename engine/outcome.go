@@ -20,6 +20,7 @@ type outcomes struct {
 	effects response.Effects
 	told    [ledger.Channels][2]float64 // contacts, and those answered or paid upon
 	n       int                         // contacts
+	payRuns models.Runs                 // what its payments say of its payment run
 	asked   []paidDay
 }
 

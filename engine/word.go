@@ -128,7 +128,13 @@ func (s *scratch) word(q *question, v *verdict) *Decision {
 		d.Reasons = append(d.Reasons, reason(t, "LADDER", 0, float64(f.step+1)))
 	}
 	if c.wait {
-		if capped, at := s.capHold(); capped {
+		capped, at := s.capHold()
+		if capped && slices.Contains(v.blocked, payRunWord) {
+			review := time.Unix(at, 0).In(f.loc)
+			d.Action, d.ReviewAt, d.ExpiresAt = ActionWait, &review, review
+			return d
+		}
+		if capped {
 			// Nothing could be sent within reach, whatever it was worth.
 			d.Action, d.HoldReason = ActionHold, HoldCap
 			d.Constraints = append(d.Constraints, constraint(t, HoldCap))

@@ -6,20 +6,20 @@ import "math"
 // no fixed day, on each weekday, Monday first, and at the end of the month.
 type Runs [9]float64
 
-// runEnd is the index of the month's end in Runs.
-const runEnd = 8
+// RunEnd is the index of the month's end in Runs.
+const RunEnd = 8
 
 const (
-	// runKept is the share of the days with a payment that lie on the run of a
+	// RunKept is the share of the days with a payment that lie on the run of a
 	// debtor who has one.
-	runKept = 0.93
+	RunKept = 0.93
 	// monthEndShare is that of days among the last three or first two of a month.
 	monthEndShare = 5 / 30.4375
 )
 
-// weekdayShare is how the days with a payment of debtors without a run are
+// WeekdayShare is how the days with a payment of debtors without a run are
 // spread over the week.
-var weekdayShare = [7]float64{0.19, 0.17, 0.17, 0.17, 0.16, 0.08, 0.06}
+var WeekdayShare = [7]float64{0.19, 0.17, 0.17, 0.17, 0.16, 0.08, 0.06}
 
 // runPrior is what is believed of a debtor who never paid: one in three
 // businesses and one in seven consumers have a run.
@@ -33,23 +33,31 @@ func RunsOf(weekday *[7]float64, monthEnd float64) Runs {
 	for _, v := range weekday {
 		n += v
 	}
-	r := runPrior
 	if n == 0 {
-		return r
+		return runPrior
 	}
-	// Log likelihood ratios against no run, then the weights of all nine.
-	top := 0.0
-	var score [len(r)]float64
-	for k := 1; k < len(r); k++ {
+	var score Runs
+	for k := 1; k < len(score); k++ {
 		on, q := monthEnd, monthEndShare
-		if k < runEnd {
-			on, q = weekday[k-1], weekdayShare[k-1]
+		if k < RunEnd {
+			on, q = weekday[k-1], WeekdayShare[k-1]
 		}
-		score[k] = on*math.Log(runKept/q) + max(n-on, 0)*math.Log((1-runKept)/(1-q))
-		top = max(top, score[k])
+		score[k] = on*math.Log(RunKept/q) + max(n-on, 0)*math.Log((1-RunKept)/(1-q))
 	}
-	sum := 0.0
-	for k := range r {
+	return RunsGiven(&score)
+}
+
+// RunsGiven returns what log-likelihood ratios against no run, of which the first
+// plays no part, make of what is believed of a debtor who never paid.
+func RunsGiven(score *Runs) Runs {
+	r := runPrior
+	top := 0.0
+	for _, x := range score[1:] {
+		top = max(top, x)
+	}
+	sum := math.Exp(-top) * r[0]
+	r[0] = sum
+	for k := 1; k < len(r); k++ {
 		r[k] *= math.Exp(score[k] - top)
 		sum += r[k]
 	}
@@ -63,15 +71,15 @@ func RunsOf(weekday *[7]float64, monthEnd float64) Runs {
 // a weekday (0 = Monday) that is, or is not, at the end of a month.
 func (r *Runs) Lift(weekday int, monthEnd bool) float64 {
 	lift := r[0]
-	for k := range weekdayShare {
+	for k := range WeekdayShare {
 		if k == weekday {
-			lift += r[k+1] * runKept / weekdayShare[weekday]
+			lift += r[k+1] * RunKept / WeekdayShare[weekday]
 		} else {
-			lift += r[k+1] * (1 - runKept) / (1 - weekdayShare[k])
+			lift += r[k+1] * (1 - RunKept) / (1 - WeekdayShare[k])
 		}
 	}
 	if monthEnd {
-		return lift + r[runEnd]*runKept/monthEndShare
+		return lift + r[RunEnd]*RunKept/monthEndShare
 	}
-	return lift + r[runEnd]*(1-runKept)/(1-monthEndShare)
+	return lift + r[RunEnd]*(1-RunKept)/(1-monthEndShare)
 }
