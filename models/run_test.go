@@ -50,7 +50,7 @@ func TestLiftsAverageToOne(t *testing.T) {
 		sum, weight := 0.0, 0.0
 		for d := ledger.Day(19000); d < 19000+1461; d++ {
 			wd := (int(d.Weekday()) + 6) % 7
-			w := weekdayShare[wd]
+			w := WeekdayShare[wd]
 			sum += w * runs.Lift(wd, d.MonthEnd())
 			weight += w
 		}
