@@ -461,7 +461,7 @@ func TestReasonsAddUp(t *testing.T) {
 					if r.Text == "" || strings.Contains(r.Text, "%!") {
 						t.Errorf("%s in %s: %q", r.Code, language, r.Text)
 					}
-					if said := inWords(tongueOf(language), r.Code, "", r.Args); said != r.Text {
+					if said := inWords(tongueOf(language), r.Code, "", r.Contribution < 0, r.Args); said != r.Text {
 						t.Errorf("%s in %s: logged %v reads %q, answered %q", r.Code, language, r.Args, said, r.Text)
 					}
 				}
@@ -487,7 +487,7 @@ func TestEveryCodeHasWords(t *testing.T) {
 	}
 	for _, base := range []string{"UNREACHABLE", "NO_CONSENT", "CAPACITY"} {
 		for c, name := range upper {
-			if got := inWords(french, base+"_"+name, "", nil); !strings.Contains(got, channelWords[french][c]) {
+			if got := inWords(french, base+"_"+name, "", false, nil); !strings.Contains(got, channelWords[french][c]) {
 				t.Errorf("%s_%s: %q does not name the channel", base, name, got)
 			}
 		}

@@ -106,10 +106,38 @@ var sentences = map[string][3]string{
 	HoldCreditor:   {"Blocked by the creditor", "Geblokkeerd door de schuldeiser", "Bloqué par le créancier"},
 }
 
+// contrary are the sentences of reasons that speak against what was chosen; where
+// there is none, the same one serves for both.
+var contrary = map[string][3]string{
+	"ANSWERS": {
+		"Responds less to @: # of # contacts answered or paid",
+		"Reageert minder op @: # van # contacten beantwoord of betaald",
+		"Réagit moins par @ : # contacts sur # suivis d'une réponse ou d'un paiement",
+	},
+	"EXPECTED": {
+		"Debtors like this one respond less to @",
+		"Gelijkaardige debiteuren reageren minder op @",
+		"Les débiteurs semblables réagissent moins par @",
+	},
+	"OPENS": {
+		"Looks less often between #:00 and #:00",
+		"Kijkt minder vaak tussen # en # uur",
+		"Consulte moins souvent entre # h et # h",
+	},
+	"SOONER": {"Money comes later this way", "Zo komt het geld later", "L'argent rentre plus tard ainsi"},
+	"TONE":   {"A @ tone works less well now", "Een @ toon werkt nu minder goed", "Un ton @ convient moins à présent"},
+}
+
 // sentence returns the sentence of a code and the word that its rest names.
-func sentence(t tongue, code string) (format, word string) {
-	if s, ok := sentences[code]; ok {
-		return s[t], ""
+func sentence(t tongue, code string, against bool) (format, word string) {
+	of := func(code string) string {
+		if s, ok := contrary[code]; ok && against {
+			return s[t]
+		}
+		return sentences[code][t]
+	}
+	if _, ok := sentences[code]; ok {
+		return of(code), ""
 	}
 	i := strings.LastIndexByte(code, '_')
 	if i < 0 {
@@ -120,13 +148,14 @@ func sentence(t tongue, code string) (format, word string) {
 	} else if n := slices.Index(toneCode[:], code); n >= 0 {
 		word = toneWords[t][n]
 	}
-	return sentences[code[:i]][t], word
+	return of(code[:i]), word
 }
 
-// say appends to dst the words of a code and its numbers; nothing where the code
-// has none, or other numbers belong to it.
-func say(dst []byte, t tongue, code string, numbers ...float64) []byte {
-	format, word := sentence(t, code)
+// say appends to dst the words of a code and its numbers, against tells of a reason
+// that it counts against the choice; nothing where the code has none, or other
+// numbers belong to it.
+func say(dst []byte, t tongue, code string, against bool, numbers ...float64) []byte {
+	format, word := sentence(t, code, against)
 	if strings.Count(format, "#")+strings.Count(format, "$") != len(numbers) {
 		return dst
 	}
@@ -150,9 +179,9 @@ func say(dst []byte, t tongue, code string, numbers ...float64) []byte {
 
 // inWords returns the words of a code and its numbers, or else the text that was
 // logged with it.
-func inWords(t tongue, code, logged string, numbers []float64) string {
+func inWords(t tongue, code, logged string, against bool, numbers []float64) string {
 	var line [128]byte
-	if said := say(line[:0], t, code, numbers...); len(said) > 0 {
+	if said := say(line[:0], t, code, against, numbers...); len(said) > 0 {
 		return string(said)
 	}
 	return logged
@@ -166,23 +195,23 @@ func (d *Decision) In(language string) *Decision {
 	out.Reasons, out.Constraints = slices.Clone(d.Reasons), slices.Clone(d.Constraints)
 	for i := range out.Reasons {
 		r := &out.Reasons[i]
-		r.Text = inWords(t, r.Code, r.Text, r.Args)
+		r.Text = inWords(t, r.Code, r.Text, r.Contribution < 0, r.Args)
 	}
 	for i := range out.Constraints {
 		c := &out.Constraints[i]
-		c.Text = inWords(t, c.Code, c.Text, nil)
+		c.Text = inWords(t, c.Code, c.Text, false, nil)
 	}
 	return &out
 }
 
 // reason words a reason that stands alone.
 func reason(t tongue, code string, value float64, numbers ...float64) Reason {
-	return Reason{Code: code, Contribution: value, Text: inWords(t, code, "", numbers), Args: numbers}
+	return Reason{Code: code, Contribution: value, Text: inWords(t, code, "", value < 0, numbers), Args: numbers}
 }
 
 // constraint words what rules something out.
 func constraint(t tongue, code string) Constraint {
-	return Constraint{Code: code, Text: inWords(t, code, code, nil)}
+	return Constraint{Code: code, Text: inWords(t, code, code, false, nil)}
 }
 
 // explain splits the difference in value between the chosen candidate and the
@@ -266,7 +295,7 @@ func (w *wording) add(code string, value float64, numbers ...float64) {
 	if math.Abs(value) <= 1e-9 {
 		return
 	}
-	w.text = say(w.text, w.tongue, code, numbers...)
+	w.text = say(w.text, w.tongue, code, value < 0, numbers...)
 	w.ends[len(w.reasons)] = len(w.text)
 	r := Reason{Code: code, Contribution: value}
 	if len(numbers) > 0 {

@@ -26,13 +26,12 @@ type Happening struct {
 	SendAt *time.Time `json:"send_at,omitempty"` // when the contact was to go out
 	Actor  string     `json:"actor,omitempty"`   // who did it
 	Text   string     `json:"text,omitempty"`    // what a person wrote, or why nothing was sent
-	code   string     // what Text says, where it is one of our sentences
-	args   []float64  // the numbers in it
+	why    Reason     // what Text says, where it is one of our sentences
 }
 
 // In returns what the happening says in a language.
 func (h *Happening) In(language string) string {
-	return inWords(tongueOf(language), h.code, h.Text, h.args)
+	return inWords(tongueOf(language), h.why.Code, h.Text, h.why.Contribution < 0, h.why.Args)
 }
 
 // storyLength is how many decisions, and how many notes, a timeline reaches
@@ -76,7 +75,8 @@ func (e *Engine) story(ctx context.Context, b *book, key ledger.Key, at time.Tim
 		case ActionContact:
 			h.Status, h.Detail = fate(row, d, sent[d.ID], later, at), d.Tone
 		case ActionWait, ActionHold:
-			h.code, h.Text, h.args = whyNot(d)
+			h.why = whyNot(d)
+			h.Text = h.why.Text
 		}
 		list, later = append(list, h), true
 		if row.Status == "proposed" {
@@ -128,20 +128,19 @@ func fate(row *ledger.Decision, d *Decision, sent, later bool, at time.Time) str
 	return "planned"
 }
 
-// whyNot is why a decision was not to contact: its code, the words that were
-// answered and the numbers in them.
-func whyNot(d *Decision) (code, text string, args []float64) {
+// whyNot is why a decision was not to contact, a constraint as a reason.
+func whyNot(d *Decision) Reason {
 	if d.HoldReason != "" {
 		for _, c := range d.Constraints {
 			if c.Code == d.HoldReason {
-				return c.Code, c.Text, nil
+				return Reason{Code: c.Code, Text: c.Text}
 			}
 		}
 	}
 	if len(d.Reasons) > 0 {
-		return d.Reasons[0].Code, d.Reasons[0].Text, d.Reasons[0].Args
+		return d.Reasons[0]
 	}
-	return "", "", nil
+	return Reason{}
 }
 
 // timeline lists what happened by a moment.
