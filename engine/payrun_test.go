@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func TestPayRuns(t *testing.T) {
 				due = ledger.DayOf(time.Date(2026, time.Month(2+k), 1, 0, 0, 0, 0, time.UTC), time.UTC) - 1
 			}
 			last = max(last, paid(k, due))
-			a.invoices = append(a.invoices, invoice{id: fmt.Sprint(k), issued: due.UTC().Unix() - 30*86400, due: due, cents: 100, paid: paid(k, due).UTC().Unix() + 43200})
+			a.invoices = append(a.invoices, invoice{id: strconv.Itoa(k), issued: due.UTC().Unix() - 30*86400, due: due, cents: 100, paid: paid(k, due).UTC().Unix() + 43200})
 		}
 		return a.payRuns(last.UTC().Unix()+86400, time.UTC)
 	}
