@@ -100,6 +100,7 @@ func (s *scratch) solve(q *question, v *verdict) {
 		}
 	}
 	today := (int(s.f.today.Weekday()) + 6) % 7
+	last := 0 // the channel that was best last: the others hardly surpass it
 	for j := aheadDays - 1; j >= 1; j-- {
 		rates := &s.rates[(today+j)%7]
 		late := response.Late(s.f.dpd + j)
@@ -114,13 +115,27 @@ func (s *scratch) solve(q *question, v *verdict) {
 			tired := float64(f) * tiredStep
 			best := w.at(j+1, tired*fading)
 			after := w.rest(j+1, gap-1, (tired+1)*fading)
-			for c := range ledger.Channels {
+			first := last
+			for i := range ledger.Channels {
+				c := i
+				switch i { // first and 0 change places
+				case 0:
+					c = first
+				case first:
+					c = 0
+				}
 				if rates[c] == 0 || noon < s.earliest[c] || s.f.dpd+j < -preDueDays {
 					continue
 				}
-				p := s.believe(c, 1-math.Exp(-rates[c]*tone*fresh[f]))
+				rate := rates[c] * tone * fresh[f]
+				// 1 − exp(−Λ) is at most Λ: what is no better even so needs no exponential.
+				most := s.believe(c, min(rate, 1))
+				if least := costs[c] + annoy[f] + after + most*min(w.late[j]*s.delay[c]-after, 0); least > best+1e-9*math.Abs(best) {
+					continue
+				}
+				p := s.believe(c, 1-math.Exp(-rate))
 				if x := costs[c] + annoy[f] + p*w.late[j]*s.delay[c] + (1-p)*after; x < best {
-					best = x
+					best, last = x, c
 				}
 			}
 			w.cost[j][f] = w.late[j] + w.alive[j]*best
@@ -145,7 +160,7 @@ func (s *scratch) bestHours(r *response.Model) {
 			}
 			s.rates[day][c] = 0
 			if !math.IsInf(x, -1) { // some hour is usable
-				s.rates[day][c] = response.Effective(x, s.habit.rateSD[c])
+				s.rates[day][c] = response.Effective(x, s.vague[c])
 			}
 		}
 	}

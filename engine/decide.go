@@ -53,6 +53,7 @@ type scratch struct {
 	usable   [timing.Hours]uint8        // bit per channel: the hour is not quiet
 	rates    [7][ledger.Channels]float64
 	delay    [ledger.Channels]float64 // mean days from sending to payment
+	vague    [ledger.Channels]float64 // response.Spread of what is believed of Λ
 	trust    [ledger.Channels]float64 // what rewards make of P(moved)
 	ahead    ahead
 	cands    []candidate
@@ -301,7 +302,7 @@ func (s *scratch) candidates(q *question, v *verdict) {
 			s.noticing(c, &s.avail, l.model)
 		}
 		s.gain(c, r)
-		s.trust[c] = s.static(c)
+		s.trust[c], s.vague[c] = s.static(c), response.Spread(h.rateSD[c])
 	}
 	s.solve(q, v)
 	rested := s.ahead.at(1, s.tired[0]*fading)
@@ -318,7 +319,7 @@ func (s *scratch) candidates(q *question, v *verdict) {
 			}
 			worth := max(stake-s.ahead.late[1]*float64(sl.day), 0)
 			x := s.push(r, c, ledger.Friendly, sl)
-			value := worth*s.believe(int(c), response.Moves(h.rate[c]+x.sum(), h.rateSD[c])) - toll - cost[c] - s.weary[sl.day]
+			value := worth*s.believe(int(c), -math.Expm1(-response.Effective(h.rate[c]+x.sum(), s.vague[c]))) - toll - cost[c] - s.weary[sl.day]
 			s.options = append(s.options, option{at: sl.at, value: value})
 			if value > best {
 				best, bestAt = value, i

@@ -235,13 +235,15 @@ func Fired(log float64) float64 { return -math.Expm1(-math.Exp(min(log, 2))) }
 //
 // which is Fired for sd = 0, and less for all others: who is hardly known is not
 // twice as easily moved for being possibly twice as willing.
-func Moves(log, sd float64) float64 { return -math.Expm1(-Effective(log, sd)) }
+func Moves(log, sd float64) float64 { return -math.Expm1(-Effective(log, Spread(sd))) }
 
-// Effective is the Λ that moves as surely as one of which log and sd are believed:
-// see Moves.
-func Effective(log, sd float64) float64 {
+// Spread is the v of Moves: the squared coefficient of variation of Λ.
+func Spread(sd float64) float64 { return math.Expm1(min(sd*sd, 3)) }
+
+// Effective is the Λ that moves as surely as one of which the logarithm of the mean
+// and the spread v are believed: see Moves, which it is 1 − exp(−Λ) of.
+func Effective(log, v float64) float64 {
 	mean := math.Exp(min(log, 2))
-	v := math.Expm1(min(sd*sd, 3))
 	if v < 1e-6 {
 		return mean
 	}
