@@ -99,7 +99,7 @@ func (s *scratch) solve(q *question, v *verdict) {
 			s.delay[c] += p * float64(u)
 		}
 	}
-	today := (int(s.f.today.Weekday()) + 6) % 7
+	today := weekdayOf(s.f.today)
 	last := 0 // the channel that was best last: the others hardly surpass it
 	for j := aheadDays - 1; j >= 1; j-- {
 		rates := &s.rates[(today+j)%7]

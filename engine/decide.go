@@ -216,7 +216,7 @@ func (s *scratch) enumerate(q *question, v *verdict) int {
 		holiday := q.calendar.holiday(f.profile.Country, q.creditor.Country, q.pack, d)
 		start := d.In(f.loc)
 		regular := (d+1).In(f.loc).Unix()-start.Unix() == 86400
-		wd := (int(d.Weekday()) + 6) % 7
+		wd := weekdayOf(d)
 		var rest uint8 // bit per channel: a quiet day
 		for c := range ledger.Channel(ledger.Channels) {
 			if q.pack.quietDay(c, wd, holiday) {

@@ -233,7 +233,7 @@ func (e *Engine) outlook(b *book, l *learned, asOf time.Time, weeks int) *outloo
 // days to training.
 func (f *facts) period(h *habit, c *claim) models.Period {
 	p := models.Period{
-		DPD: int(f.today - c.due), Age: int(f.today - c.issued), Weekday: (int(f.today.Weekday()) + 6) % 7,
+		DPD: int(f.today - c.due), Age: int(f.today - c.issued), Weekday: weekdayOf(f.today),
 		LogAmount: math.Log1p(float64(c.cents) / 100),
 		MonthEnd:  f.today.MonthEnd(), Month: int(f.today.UTC().Month()), Past: h.past(c.id),
 	}

@@ -59,7 +59,7 @@ func (k *looks) add(c *contact, first int64, day ledger.Day, at int64, loc *time
 		k.seen[hourOfWeek(first, loc)] += float32(weight)
 	case day != 0:
 		end = min(end, (day + 1).In(loc).Unix())
-		k.dated[(int(day.Weekday())+6)%7] += float32(weight)
+		k.dated[weekdayOf(day)] += float32(weight)
 	}
 	speed := &m.Speeds[c.channel]
 	how, local := hourOfWeek(c.at, loc), time.Unix(c.at, 0).In(loc)

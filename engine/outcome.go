@@ -168,7 +168,7 @@ func (a *account) natural(e *end, hazard *models.Hazard, h *habit, day ledger.Da
 	if e.kind == endPromised {
 		return unasked, 0
 	}
-	wd := (int(day.Weekday()) + 6) % 7
+	wd := weekdayOf(day)
 	sum, due, paid := 0.0, 0, 0
 	for i := range a.invoices {
 		v := &a.invoices[i]

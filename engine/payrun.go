@@ -10,6 +10,9 @@ import (
 	"rappel/models"
 )
 
+// payRunWord is the constraint that awaitRun sets.
+const payRunWord = "PAY_RUN"
+
 const (
 	// certain is the share of belief from which a payment run is reckoned with.
 	certain = 0.9
@@ -103,6 +106,7 @@ func (a *account) payRuns(at int64, loc *time.Location) models.Runs {
 	return models.RunsGiven(&score)
 }
 
+// weekdayOf returns the day of the week, Monday 0.
 func weekdayOf(d ledger.Day) int { return (int(d.Weekday()) + 6) % 7 }
 
 // onRun tells whether a day is that of run k of models.Runs.
@@ -172,6 +176,3 @@ func (f *facts) askedBetween(from, to ledger.Day) bool {
 		return day >= from && day <= to
 	})
 }
-
-// payRunWord is the constraint that awaitRun sets.
-const payRunWord = "PAY_RUN"

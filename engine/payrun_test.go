@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -131,5 +132,36 @@ func TestADebtorWithARunIsAskedBeforeIt(t *testing.T) {
 	}
 	if said < debtors/4 {
 		t.Errorf("%d waits say that a run is waited for", said)
+	}
+}
+
+// TestARunFarAwayIsWaitedFor: one who pays at the end of the month is not asked in
+// its first week; the answer is to wait, says why, and asks to be asked again on the
+// third working day before.
+func TestARunFarAwayIsWaitedFor(t *testing.T) {
+	o := newOffice(t)
+	lines := []string{`debtor.upserted 2025-12-01T00:00:00Z {"kind":"business","timezone":"Europe/Brussels","country":"BE","sector_code":"2511","channels":[{"channel":"email","reachable":true,"consent":true}]}`}
+	bill := func(k int, due time.Time) {
+		lines = append(lines, fmt.Sprintf(`invoice.issued %s {"invoice_id":"i%d","issued_at":"%[1]s","due_on":%[3]q,"amount":2000,"currency":"EUR"}`,
+			due.AddDate(0, 0, -14).Format(time.RFC3339), k, due.Format(time.DateOnly)))
+	}
+	due := time.Date(2026, 1, 6, 0, 0, 0, 0, time.UTC)
+	for k := 0; due.Month() < time.October; k, due = k+1, due.AddDate(0, 0, 7) {
+		bill(k, due)
+		lines = append(lines,
+			fmt.Sprintf(`contact.sent %s {"contact_id":"c%d","channel":"email"}`, due.Add(9*time.Hour).Format(time.RFC3339), k),
+			fmt.Sprintf(`payment.received %s {"payment_id":"p%d","invoice_id":"i%[2]d","amount":2000}`, time.Date(2026, due.Month()+1, 0, 12, 0, 0, 0, time.UTC).Format(time.RFC3339), k))
+	}
+	bill(99, time.Date(2026, 10, 2, 0, 0, 0, 0, time.UTC))
+	o.tell("d", lines...)
+	at := time.Date(2026, 10, 5, 6, 0, 0, 0, time.UTC)
+	o.learn(at)
+	a := o.ask("d", at)
+	want := time.Date(2026, 10, 27, 23, 0, 0, 0, time.UTC) // midnight of Wednesday the 28th in Brussels, in winter time
+	if a.Action != ActionWait || a.ReviewAt == nil || !a.ReviewAt.Equal(want) {
+		t.Errorf("%s, again at %v; want to wait until %v", a.Action, a.ReviewAt, want)
+	}
+	if !slices.ContainsFunc(a.Constraints, func(c Constraint) bool { return c.Code == payRunWord }) {
+		t.Errorf("constraints %+v do not name the run", a.Constraints)
 	}
 }

@@ -241,7 +241,7 @@ func Moves(log, sd float64) float64 { return -math.Expm1(-Effective(log, Spread(
 func Spread(sd float64) float64 { return math.Expm1(min(sd*sd, 3)) }
 
 // Effective is the Λ that moves as surely as one of which the logarithm of the mean
-// and the spread v are believed: see Moves, which it is 1 − exp(−Λ) of.
+// and the spread v are believed: Moves is 1 − exp(−Λ) of it.
 func Effective(log, v float64) float64 {
 	mean := math.Exp(min(log, 2))
 	if v < 1e-6 {
