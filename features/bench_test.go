@@ -87,7 +87,7 @@ func vectorsOf(b *testing.B, debtors, times int) (s seconds) {
 	bare := func(query string) float64 {
 		start := time.Now()
 		err := db.Arrow(b.Context(), func(a *duckdb.Arrow) error {
-			return (&session{b.Context(), a}).read(query, func(arrow.RecordBatch) error { return nil })
+			return (&session{ctx: b.Context(), db: a}).read(query, func(arrow.RecordBatch) error { return nil })
 		})
 		if err != nil {
 			b.Fatal(err)

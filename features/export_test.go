@@ -141,7 +141,7 @@ func TestExport(t *testing.T) {
 				list = append(list, item)
 			}
 			err := db.Arrow(t.Context(), func(a *duckdb.Arrow) error {
-				return (&session{t.Context(), a}).read("SELECT "+strings.Join(list, ", ")+" FROM '"+path+"'", got.Append)
+				return (&session{ctx: t.Context(), db: a}).read("SELECT "+strings.Join(list, ", ")+" FROM '"+path+"'", got.Append)
 			})
 			if err != nil {
 				t.Fatal(err)

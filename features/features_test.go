@@ -164,7 +164,8 @@ func TestNaturalPayments(t *testing.T) {
 // TestUnreadSinks: a message that nobody saw counts for the hours in which it was
 // fresh, and hardly for those of the days after; two count twice.
 func TestUnreadSinks(t *testing.T) {
-	u := newUnpacked(1)
+	u := new(unpacked)
+	u.reset(1)
 	const monday = 4 * 24 // hours since 1970 began, on a Thursday
 	stretch := func(first, length int64) int64 { return first<<38 | length<<31 | one }
 	u.unread(0, []int64{stretch(monday, 96), stretch(monday+24, 2)})

@@ -2,8 +2,11 @@ package features
 
 import (
 	"cmp"
+	"iter"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -19,6 +22,7 @@ var folds = map[string]fold{
 	"settled": {[]string{"paying", "sending"}, (*session).settled},
 	"touch":   {[]string{"contact", "answer", "paid"}, (*session).touch},
 	"natural": {[]string{"overdue", "sending", "turn"}, (*session).natural},
+	"payment": {[]string{"invoices_of", "parts_of"}, (*session).payment},
 }
 
 type fold struct {
@@ -34,64 +38,58 @@ type fold struct {
 // BOOLEAN (a payment came that left something open), contacts BIGINT (NULL while
 // open)), of invoices with a payment.
 func (c *session) settled() error {
-	payments, err := c.group("paying")
+	of, err := c.groups("paying", "sending")
 	if err != nil {
 		return err
 	}
-	sent, err := c.group("sending")
-	if err != nil {
-		return err
-	}
-	for d := range sent.groups() {
-		slices.Sort(sent.of(d, 0)) // of the days nothing is asked here
-	}
-	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
+	payments, sent := of[0], of[1]
+	return c.fold("settled", payments, []arrow.Field{
 		{Name: "iid", Type: arrow.PrimitiveTypes.Uint64},
 		{Name: "settled", Type: arrow.PrimitiveTypes.Int64, Nullable: true},
 		{Name: "settled_day", Type: arrow.PrimitiveTypes.Int32, Nullable: true},
 		{Name: "partly", Type: arrow.FixedWidthTypes.Boolean},
 		{Name: "contacts", Type: arrow.PrimitiveTypes.Int64, Nullable: true},
-	}, nil))
-	defer b.Release()
-	iids, moments, days := b.Field(0).(*array.Uint64Builder), b.Field(1).(*array.Int64Builder), b.Field(2).(*array.Int32Builder)
-	partly, contacts := b.Field(3).(*array.BooleanBuilder), b.Field(4).(*array.Int64Builder)
-	var order []int
-	for d := range payments.groups() {
-		iid, issued, paid, day, cents, owed := payments.of(d, 0), payments.of(d, 1), payments.of(d, 2), payments.of(d, 3), payments.of(d, 4), payments.of(d, 5)
-		order = order[:0]
-		for i := range iid {
-			order = append(order, i)
-		}
-		slices.SortFunc(order, func(i, j int) int { return cmp.Or(cmp.Compare(iid[i], iid[j]), cmp.Compare(paid[i], paid[j])) })
-		for k := 0; k < len(order); {
-			first, sum, at := order[k], int64(0), -1 // at: where the sum was first reached
-			n := k
-			for ; n < len(order) && iid[order[n]] == iid[first]; n++ {
-				sum += cents[order[n]]
-				last := n+1 == len(order) || iid[order[n+1]] != iid[first] || paid[order[n+1]] != paid[order[n]] // of that moment
-				if at < 0 && last && sum >= owed[first] {
-					at = order[n]
-				}
-			}
-			whole := sum >= owed[first]
-			iids.Append(uint64(iid[first]))
-			partly.Append(!whole || n-k > 1)
-			k = n
-			if !whole {
-				moments.AppendNull()
-				days.AppendNull()
-				contacts.AppendNull()
-				continue
-			}
+	}, func(b *array.RecordBuilder, debtors iter.Seq[int32]) {
+		iids, moments, days := b.Field(0).(*array.Uint64Builder), b.Field(1).(*array.Int64Builder), b.Field(2).(*array.Int32Builder)
+		partly, contacts := b.Field(3).(*array.BooleanBuilder), b.Field(4).(*array.Int64Builder)
+		var order []int
+		for d := range debtors {
 			own := sent.of(d, 0)
-			from, _ := slices.BinarySearch(own, issued[at]+1)
-			to, _ := slices.BinarySearch(own, paid[at])
-			moments.Append(paid[at])
-			days.Append(int32(day[at]))
-			contacts.Append(int64(max(to-from, 0)))
+			slices.Sort(own) // of the days nothing is asked here
+			iid, issued, paid, day, cents, owed := payments.of(d, 0), payments.of(d, 1), payments.of(d, 2), payments.of(d, 3), payments.of(d, 4), payments.of(d, 5)
+			order = order[:0]
+			for i := range iid {
+				order = append(order, i)
+			}
+			slices.SortFunc(order, func(i, j int) int { return cmp.Or(cmp.Compare(iid[i], iid[j]), cmp.Compare(paid[i], paid[j])) })
+			for k := 0; k < len(order); {
+				first, sum, at := order[k], int64(0), -1 // at: where the sum was first reached
+				n := k
+				for ; n < len(order) && iid[order[n]] == iid[first]; n++ {
+					sum += cents[order[n]]
+					last := n+1 == len(order) || iid[order[n+1]] != iid[first] || paid[order[n+1]] != paid[order[n]] // of that moment
+					if at < 0 && last && sum >= owed[first] {
+						at = order[n]
+					}
+				}
+				whole := sum >= owed[first]
+				iids.Append(uint64(iid[first]))
+				partly.Append(!whole || n-k > 1)
+				k = n
+				if !whole {
+					moments.AppendNull()
+					days.AppendNull()
+					contacts.AppendNull()
+					continue
+				}
+				from, _ := slices.BinarySearch(own, issued[at]+1)
+				to, _ := slices.BinarySearch(own, paid[at])
+				moments.Append(paid[at])
+				days.Append(int32(day[at]))
+				contacts.Append(int64(max(to-from, 0)))
+			}
 		}
-	}
-	return c.keepBuilt("settled", b)
+	})
 }
 
 // touch finds the fate of each contact. All moments are firsts, so what comes later
@@ -102,18 +100,13 @@ func (c *session) settled() error {
 // until which it lay unread; at most 96 hours), paid (us of the next payment, or
 // NULL)).
 func (c *session) touch() error {
-	var contacts, answers, paid *grouped
-	for _, g := range []struct {
-		name string
-		dst  **grouped
-	}{{"contact", &contacts}, {"answer", &answers}, {"paid", &paid}} {
-		var err error
-		if *g.dst, err = c.group(g.name); err != nil {
-			return err
-		}
+	of, err := c.groups("contact", "answer", "paid")
+	if err != nil {
+		return err
 	}
+	contacts, answers, paid := of[0], of[1], of[2]
 	number, moment := arrow.PrimitiveTypes.Int32, arrow.PrimitiveTypes.Int64
-	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
+	return c.fold("touch", contacts, []arrow.Field{
 		{Name: "did", Type: number},
 		{Name: "ch", Type: number, Nullable: true},
 		{Name: "sent_day", Type: number},
@@ -127,70 +120,68 @@ func (c *session) touch() error {
 		{Name: "opted_out", Type: moment, Nullable: true},
 		{Name: "noticed", Type: moment, Nullable: true},
 		{Name: "paid", Type: moment, Nullable: true},
-	}, nil))
-	defer b.Release()
-	b.Reserve(contacts.len())
-	var numbers [5]*array.Int32Builder
-	var times [8]*array.Int64Builder
-	for k := range numbers {
-		numbers[k] = b.Field(k).(*array.Int32Builder)
-	}
-	for k := range times {
-		times[k] = b.Field(len(numbers) + k).(*array.Int64Builder)
-	}
-	type fate struct {
-		first [5]int64 // by what of answer.sql
-		hour  int64    // of the first human sign
-	}
-	var fates []fate
-	at := map[int64]int{} // by cid
-	for d := range contacts.groups() {
-		cid, ch, sent, day, hour := contacts.of(d, 0), contacts.of(d, 1), contacts.of(d, 2), contacts.of(d, 3), contacts.of(d, 4)
-		fates = fates[:0]
-		clear(at)
-		for i, id := range cid {
-			at[id] = i
-			fates = append(fates, fate{[5]int64{never, never, never, never, never}, never})
+	}, func(b *array.RecordBuilder, debtors iter.Seq[int32]) {
+		var numbers [5]*array.Int32Builder
+		var times [8]*array.Int64Builder
+		for k := range numbers {
+			numbers[k] = b.Field(k).(*array.Int32Builder)
 		}
-		what, moments, hours := answers.of(d, 1), answers.of(d, 2), answers.of(d, 3)
-		for k, id := range answers.of(d, 0) {
-			f := &fates[at[id]]
-			f.first[what[k]] = min(f.first[what[k]], moments[k])
-			if what[k] == 2 || what[k] == 3 {
-				f.hour = min(f.hour, hours[k])
-			}
+		for k := range times {
+			times[k] = b.Field(len(numbers) + k).(*array.Int64Builder)
 		}
-		pays := paid.of(d, 0)
-		slices.Sort(pays)
-		for i, f := range fates {
-			numbers[0].Append(d)
-			if ch[i] == none {
-				numbers[1].AppendNull()
-			} else {
-				numbers[1].Append(int32(ch[i]))
+		type fate struct {
+			first [5]int64 // by what of answer.sql
+			hour  int64    // of the first human sign
+		}
+		var fates []fate
+		at := map[int64]int{} // by cid
+		for d := range debtors {
+			cid, ch, sent, day, hour := contacts.of(d, 0), contacts.of(d, 1), contacts.of(d, 2), contacts.of(d, 3), contacts.of(d, 4)
+			fates = fates[:0]
+			clear(at)
+			for i, id := range cid {
+				at[id] = i
+				fates = append(fates, fate{[5]int64{never, never, never, never, never}, never})
 			}
-			numbers[2].Append(int32(day[i]))
-			numbers[3].Append(int32(hour[i]))
-			unread := hour[i] + 96
-			if f.hour != never {
-				unread = min(unread, f.hour+1)
+			what, moments, hours := answers.of(d, 1), answers.of(d, 2), answers.of(d, 3)
+			for k, id := range answers.of(d, 0) {
+				f := &fates[at[id]]
+				f.first[what[k]] = min(f.first[what[k]], moments[k])
+				if what[k] == 2 || what[k] == 3 {
+					f.hour = min(f.hour, hours[k])
+				}
 			}
-			numbers[4].Append(int32(unread))
-			times[0].Append(sent[i])
-			next := int64(never)
-			if k, _ := slices.BinarySearch(pays, sent[i]+1); k < len(pays) {
-				next = pays[k]
-			}
-			for k, t := range [...]int64{f.first[0], f.first[1], f.first[2], f.first[3], f.first[4], min(f.first[2], f.first[3]), next} {
-				if t == never {
-					times[1+k].AppendNull()
+			pays := paid.of(d, 0)
+			slices.Sort(pays)
+			for i, f := range fates {
+				numbers[0].Append(d)
+				if ch[i] == none {
+					numbers[1].AppendNull()
 				} else {
-					times[1+k].Append(t)
+					numbers[1].Append(int32(ch[i]))
+				}
+				numbers[2].Append(int32(day[i]))
+				numbers[3].Append(int32(hour[i]))
+				unread := hour[i] + 96
+				if f.hour != never {
+					unread = min(unread, f.hour+1)
+				}
+				numbers[4].Append(int32(unread))
+				times[0].Append(sent[i])
+				next := int64(never)
+				if k, _ := slices.BinarySearch(pays, sent[i]+1); k < len(pays) {
+					next = pays[k]
+				}
+				for k, t := range [...]int64{f.first[0], f.first[1], f.first[2], f.first[3], f.first[4], min(f.first[2], f.first[3]), next} {
+					if t == never {
+						times[1+k].AppendNull()
+					} else {
+						times[1+k].Append(t)
+					}
 				}
 			}
 		}
-	}
-	return c.keepBuilt("touch", b)
+	})
 }
 
 // natural finds the days before today on which something was overdue and no contact
@@ -201,39 +192,54 @@ func (c *session) touch() error {
 // out: natural(pid INTEGER, natural_days, natural_payments BIGINT), of debtors with
 // anything overdue at some time.
 func (c *session) natural() error {
-	overdue, err := c.group("overdue")
+	of, err := c.groups("overdue", "sending", "turn")
 	if err != nil {
 		return err
 	}
-	sent, err := c.group("sending")
-	if err != nil {
-		return err
-	}
-	turns, err := c.group("turn")
-	if err != nil {
-		return err
-	}
-	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{
+	overdue, sent, turns := of[0], of[1], of[2]
+	return c.fold("natural", turns, []arrow.Field{
 		{Name: "pid", Type: arrow.PrimitiveTypes.Int32},
 		{Name: "natural_days", Type: arrow.PrimitiveTypes.Int64},
 		{Name: "natural_payments", Type: arrow.PrimitiveTypes.Int64},
-	}, nil))
-	defer b.Release()
-	pids, days, payments := b.Field(0).(*array.Int32Builder), b.Field(1).(*array.Int64Builder), b.Field(2).(*array.Int64Builder)
-	var u unasked
-	for d := range turns.groups() {
-		if !u.of(overdue.of(d, 0), overdue.of(d, 1), overdue.of(d, 2), sent.of(d, 1)) {
-			continue
+	}, func(b *array.RecordBuilder, debtors iter.Seq[int32]) {
+		pids, days, payments := b.Field(0).(*array.Int32Builder), b.Field(1).(*array.Int64Builder), b.Field(2).(*array.Int64Builder)
+		var u unasked
+		for d := range debtors {
+			if !u.of(overdue.of(d, 0), overdue.of(d, 1), overdue.of(d, 2), sent.of(d, 1)) {
+				continue
+			}
+			today := turns.of(d, 1)
+			for i, pid := range turns.of(d, 0) {
+				n, paid := u.before(today[i])
+				pids.Append(int32(pid))
+				days.Append(n)
+				payments.Append(paid)
+			}
 		}
-		today := turns.of(d, 1)
-		for i, pid := range turns.of(d, 0) {
-			n, paid := u.before(today[i])
-			pids.Append(int32(pid))
-			days.Append(n)
-			payments.Append(paid)
-		}
+	})
+}
+
+// fold makes a relation of what each gives for the debtors that it is dealt: those
+// of by, in their order, in as many parts as there are cores.
+func (c *session) fold(name string, by *grouped, fields []arrow.Field, each func(b *array.RecordBuilder, debtors iter.Seq[int32])) error {
+	made := arrow.NewSchema(fields, nil)
+	parts := make([]arrow.RecordBatch, runtime.GOMAXPROCS(0))
+	var work sync.WaitGroup
+	for k, debtors := range by.deal(len(parts)) {
+		work.Go(func() {
+			b := array.NewRecordBuilder(memory.DefaultAllocator, made)
+			defer b.Release()
+			each(b, debtors)
+			parts[k] = b.NewRecordBatch()
+		})
 	}
-	return c.keepBuilt("natural", b)
+	work.Wait()
+	defer func() {
+		for _, rec := range parts {
+			rec.Release()
+		}
+	}()
+	return c.keep(name, made, parts)
 }
 
 // shadow is for how many days a contact explains a payment, its own included.
@@ -310,90 +316,250 @@ func (u *unasked) before(today int64) (days, payments int64) {
 	return days, int64(n)
 }
 
+// payment adds up how a debtor pays, and what is open.
+// out: payment(pid INTEGER, of points with any invoice; invoices_seen, invoices_paid,
+// overdue_invoices, reminders BIGINT; days_late_mean, days_late_mean_amount (days,
+// NULL where none was paid); share_paid_before_due, share_paid_after_reminder,
+// share_paid_unprompted_late (in [0, 1], NULL alike), reminders_per_paid;
+// open_balance, overdue_balance (units of the currency); oldest_due INTEGER (day, NULL where
+// nothing is open)).
+func (c *session) payment() error {
+	of, err := c.groups("invoices_of", "parts_of")
+	if err != nil {
+		return err
+	}
+	invoices, parts := of[0], of[1]
+	c.invoices = invoices
+	fields := []arrow.Field{{Name: "pid", Type: arrow.PrimitiveTypes.Int32}, {Name: "oldest_due", Type: arrow.PrimitiveTypes.Int32, Nullable: true}}
+	for _, name := range []string{"invoices_seen", "invoices_paid", "overdue_invoices"} {
+		fields = append(fields, arrow.Field{Name: name, Type: arrow.PrimitiveTypes.Int64})
+	}
+	for _, name := range []string{
+		"days_late_mean", "days_late_mean_amount", "share_paid_before_due", "share_paid_after_reminder", "share_paid_unprompted_late", "reminders_per_paid",
+		"open_balance", "overdue_balance",
+	} {
+		fields = append(fields, arrow.Field{Name: name, Type: arrow.PrimitiveTypes.Float64, Nullable: true})
+	}
+	return c.fold("payment", invoices, fields, func(b *array.RecordBuilder, points iter.Seq[int32]) {
+		pids, oldest := b.Field(0).(*array.Int32Builder), b.Field(1).(*array.Int32Builder)
+		var counts [3]*array.Int64Builder
+		for k := range counts {
+			counts[k] = b.Field(2 + k).(*array.Int64Builder)
+		}
+		var measures [8]*array.Float64Builder
+		for k := range measures {
+			measures[k] = b.Field(5 + k).(*array.Float64Builder)
+		}
+		for pid := range points {
+			var s habit
+			late, due, cents, contacts, overdue := invoices.of(pid, 0), invoices.of(pid, 2), invoices.of(pid, 3), invoices.of(pid, 4), invoices.of(pid, 5)
+			s.oldest = never
+			for i := range late {
+				s.add(late[i], due[i], cents[i], contacts[i], overdue[i] != 0)
+			}
+			overdue = parts.of(pid, 1)
+			for i, cents := range parts.of(pid, 0) {
+				s.open -= cents
+				s.overdueCents -= cents * overdue[i]
+			}
+			pids.Append(pid)
+			if s.oldest == never {
+				oldest.AppendNull()
+			} else {
+				oldest.Append(int32(s.oldest))
+			}
+			for k, n := range [...]int64{s.seen, s.paid, s.overdue} {
+				counts[k].Append(n)
+			}
+			for k, of := range [...][2]int64{
+				{s.late, s.paid},
+				{s.lateCents, s.cents},
+				{s.before, s.paid},
+				{s.after, s.paid},
+				{s.paid - s.before - s.after, s.paid},
+				{s.reminders, s.paid},
+				{s.open, 100},
+				{s.overdueCents, 100},
+			} {
+				if of[1] == 0 {
+					measures[k].AppendNull()
+				} else {
+					measures[k].Append(float64(of[0]) / float64(of[1]))
+				}
+			}
+		}
+	})
+}
+
+// habit adds up invoices: how many were seen, paid, before due, after a reminder and
+// are overdue; of those paid their days late, days × cents, cents and reminders; of
+// the others what is open and overdue, in cents, and the first day due.
+type habit struct {
+	seen, paid, before, after, overdue int64
+	late, lateCents, cents, reminders  int64
+	open, overdueCents, oldest         int64
+}
+
+func (s *habit) add(late, due, cents, contacts int64, overdue bool) {
+	s.seen++
+	if late == none {
+		s.open += cents
+		s.oldest = min(s.oldest, due)
+		if overdue {
+			s.overdue++
+			s.overdueCents += cents
+		}
+		return
+	}
+	days := daysLate(late)
+	s.paid++
+	s.late += days
+	s.lateCents += days * cents
+	s.cents += cents
+	s.reminders += contacts
+	switch {
+	case days <= 0:
+		s.before++
+	case contacts > 0:
+		s.after++
+	}
+}
+
 // none stands for NULL, and never for a moment that has not come.
 const (
 	none  = math.MinInt64
 	never = math.MaxInt64
 )
 
-// grouped holds the rows of a query by their first column, the number of a debtor or
-// point, from 1 on; the other columns are whole numbers.
+// grouped holds rows by their first column, the number of a debtor or point.
 type grouped struct {
 	from []int // group k has the rows [from[k], from[k+1])
 	cols [][]int64
 }
 
-// group reads the rows of a file, in no particular order within a group.
-func (c *session) group(name string) (*grouped, error) {
-	var keys []int32
-	var cols [][]int64
-	err := c.read(text(name), func(rec arrow.RecordBatch) error {
-		keys = append(keys, rec.Column(0).(*array.Int32).Values()...)
-		if cols == nil {
-			cols = make([][]int64, rec.NumCols()-1)
+// groups reads the rows of files, one file after the other; those that have been
+// read are put in order beside it.
+func (c *session) groups(names ...string) (all []*grouped, err error) {
+	all = make([]*grouped, len(names))
+	var work sync.WaitGroup
+	defer work.Wait()
+	for i, name := range names {
+		rows, err := c.rows(name)
+		if err != nil {
+			return nil, err
 		}
-		for k := range cols {
-			col, at := rec.Column(k+1), len(cols[k])
-			switch col := col.(type) {
-			case *array.Int64:
-				cols[k] = append(cols[k], col.Values()...)
-			case *array.Uint64: // a number that stands for a name: its bits
-				cols[k] = append(cols[k], arrow.Int64Traits.CastFromBytes(arrow.Uint64Traits.CastToBytes(col.Values()))...)
-			default:
+		work.Go(func() { all[i] = rows.grouped() })
+	}
+	return all, nil
+}
+
+// rows are those of a query whose first column is the number of a debtor or point,
+// from 1 on, and whose other columns are whole numbers.
+type rows []arrow.RecordBatch
+
+// rows reads those of a file, which their reader releases.
+func (c *session) rows(name string) (r rows, err error) {
+	err = c.read(text(name), func(rec arrow.RecordBatch) error {
+		for k, col := range rec.Columns()[1:] {
+			if id := col.DataType().ID(); id != arrow.INT64 && id != arrow.UINT64 {
 				return &SchemaError{Column: rec.ColumnName(k + 1), Got: col.DataType().String()}
 			}
-			if col.NullN() > 0 {
-				for i := range col.Len() {
-					if col.IsNull(i) {
-						cols[k][at+i] = none
-					}
-				}
-			}
 		}
+		rec.Retain()
+		r = append(r, rec)
 		return nil
 	})
 	if err != nil {
+		r.release()
 		return nil, err
 	}
-	last := int32(0)
-	for _, k := range keys {
-		last = max(last, k)
+	return r, nil
+}
+
+func (r rows) release() {
+	for _, rec := range r {
+		rec.Release()
 	}
-	g := &grouped{from: make([]int, last+2), cols: cols}
-	for _, k := range keys {
-		g.from[k+1]++
+}
+
+// grouped puts rows in the order of their first column, and releases them.
+func (r rows) grouped() *grouped {
+	defer r.release()
+	if len(r) == 0 {
+		return &grouped{from: []int{0}}
+	}
+	keys := func(rec arrow.RecordBatch) []int32 { return rec.Column(0).(*array.Int32).Values() }
+	last, n := int32(0), 0
+	for _, rec := range r {
+		for _, k := range keys(rec) {
+			last = max(last, k)
+		}
+		n += int(rec.NumRows())
+	}
+	g := &grouped{from: make([]int, last+2), cols: make([][]int64, r[0].NumCols()-1)}
+	for _, rec := range r {
+		for _, k := range keys(rec) {
+			g.from[k+1]++
+		}
 	}
 	for k := range last + 1 {
 		g.from[k+1] += g.from[k]
 	}
-	place := make([]int, len(keys))
-	next := slices.Clone(g.from)
-	for i, k := range keys {
-		place[i] = next[k]
-		next[k]++
-	}
-	for k, col := range cols {
-		sorted := make([]int64, len(col))
-		for i, v := range col {
-			sorted[place[i]] = v
+	place, next := make([]int, 0, n), slices.Clone(g.from)
+	for _, rec := range r {
+		for _, k := range keys(rec) {
+			place = append(place, next[k])
+			next[k]++
 		}
-		cols[k] = sorted
 	}
-	return g, nil
+	var work sync.WaitGroup
+	for k := range g.cols {
+		work.Go(func() {
+			g.cols[k] = make([]int64, n)
+			at := place
+			for _, rec := range r {
+				values := wholeNumbers(rec.Column(k + 1))
+				for i, v := range values {
+					g.cols[k][at[i]] = v
+				}
+				if col := rec.Column(k + 1); col.NullN() > 0 {
+					for i := range values {
+						if col.IsNull(i) {
+							g.cols[k][at[i]] = none
+						}
+					}
+				}
+				at = at[len(values):]
+			}
+		})
+	}
+	work.Wait()
+	return g
 }
 
-// len is the number of rows.
-func (g *grouped) len() int { return g.from[len(g.from)-1] }
+// wholeNumbers are those of a column; of one that stands for a name, its bits.
+func wholeNumbers(col arrow.Array) []int64 {
+	if names, ok := col.(*array.Uint64); ok {
+		return arrow.Int64Traits.CastFromBytes(arrow.Uint64Traits.CastToBytes(names.Values()))
+	}
+	return col.(*array.Int64).Values()
+}
 
-// groups yields the numbers of the groups.
-func (g *grouped) groups() func(yield func(int32) bool) {
-	return func(yield func(int32) bool) {
-		for k := range len(g.from) - 1 {
-			if g.from[k] < g.from[k+1] && !yield(int32(k)) {
-				return
+// deal deals the groups to hands, in their order, to each about as many numbers.
+func (g *grouped) deal(hands int) []iter.Seq[int32] {
+	dealt := make([]iter.Seq[int32], hands)
+	n := len(g.from) - 1
+	for k := range dealt {
+		from, to := n*k/hands, n*(k+1)/hands
+		dealt[k] = func(yield func(int32) bool) {
+			for i := from; i < to; i++ {
+				if g.from[i] < g.from[i+1] && !yield(int32(i)) {
+					return
+				}
 			}
 		}
 	}
+	return dealt
 }
 
 // of returns a column of a group, empty where there is no such group.

@@ -24,14 +24,15 @@ var fromGathered = map[string]string{"crowd": "SELECT * FROM gathered"}
 
 // session is one connection while it works for one call.
 type session struct {
-	ctx context.Context
-	db  *duckdb.Arrow
+	ctx      context.Context
+	db       *duckdb.Arrow
+	invoices *grouped // those of the last payment made: the rows of invoices_of
 }
 
 // session calls fn with a connection on which the macros are defined.
 func (p *Pipeline) session(ctx context.Context, fn func(c *session) error) error {
 	return p.src.Arrow(ctx, func(db *duckdb.Arrow) error {
-		c := &session{ctx, db}
+		c := &session{ctx: ctx, db: db}
 		path, err := p.define(c)
 		if err == nil {
 			err = c.exec("SET search_path = " + quote(path))
@@ -247,6 +248,6 @@ func (c *session) view(rd array.RecordReader, fn func(name string) error) error 
 	}
 	defer release()
 	err = fn(name)
-	after := session{context.WithoutCancel(c.ctx), c.db} // nothing may read it once it is released
+	after := session{ctx: context.WithoutCancel(c.ctx), db: c.db} // nothing may read it once it is released
 	return errors.Join(err, after.exec("DROP VIEW "+name))
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // vectorFiles are the files that the vectors are made of.
-var vectorFiles = []string{"vector", "invoices_of", "payments_of", "looks_of", "contacts_of", "sky"}
+var vectorFiles = []string{"vector", "payments_of", "looks_of", "contacts_of", "sky"}
 
 // answerVectors builds the steps of the vectors and yields them.
 func (c *session) answerVectors(points string, instead map[string]string, yield func(arrow.RecordBatch) error) error {
@@ -39,17 +39,12 @@ func (c *session) answerVectors(points string, instead map[string]string, yield 
 // The rates of profiles are those of p; errDay says that it does not hold all.
 func (c *session) readVectors(p *pool, yield func(arrow.RecordBatch) error) error {
 	e := around{pool: p}
-	var hours *grouped
-	for _, g := range []struct {
-		name string
-		dst  **grouped
-	}{{"invoices_of", &e.invoices}, {"payments_of", &e.payments}, {"looks_of", &e.looks}, {"contacts_of", &e.contacts}, {"sky", &hours}} {
-		var err error
-		if *g.dst, err = c.group(g.name); err != nil {
-			return err
-		}
+	of, err := c.groups("payments_of", "looks_of", "contacts_of", "sky")
+	if err != nil {
+		return err
 	}
-	e.skies = skiesOf(hours)
+	e.invoices, e.payments, e.looks, e.contacts = c.invoices, of[0], of[1], of[2]
+	e.skies = skiesOf(of[3])
 	return c.read(text("vector"), func(rec arrow.RecordBatch) error {
 		made, err := e.unpack(rec)
 		if err != nil {
@@ -66,16 +61,19 @@ type around struct {
 	invoices, payments, looks, contacts *grouped // by pid
 	skies                               []skyAt  // by place
 	pool                                *pool
+	made                                unpacked // the batch that lives
 }
 
-// unpack gives a batch of vector.sql the schema of Schema.
+// unpack gives a batch of vector.sql the schema of Schema. It lives until the next is
+// asked for.
 func (e *around) unpack(rec arrow.RecordBatch) (arrow.RecordBatch, error) {
 	in, err := readPacked(rec)
 	if err != nil {
 		return nil, err
 	}
 	n := int(rec.NumRows())
-	u := newUnpacked(n)
+	u := &e.made
+	u.reset(n)
 	var work errgroup.Group
 	share := (n + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
 	for from := 0; from < n; from += share {
@@ -260,36 +258,48 @@ type unpacked struct {
 	own []int64 // scratch
 }
 
-func newUnpacked(n int) *unpacked {
-	u := new(unpacked)
+// reset makes room for n rows, all of zeros.
+func (u *unpacked) reset(n int) {
 	for _, f := range []*[]float64{
 		&u.DaysLateMedian, &u.DaysLateMAD, &u.DaysLateTrend, &u.CadenceDays, &u.Cadence,
 		&u.PayMonthEnd, &u.DaysSincePayment, &u.DaysSinceUsualPayday,
 		&u.Step, &u.HoursSinceContact, &u.LastChannel, &u.Contacts7d, &u.Contacts28d, &u.MachineOpens, &u.Complaints,
 	} {
-		*f = make([]float64, n)
+		zero(f, n)
 	}
 	for _, f := range []*[]float32{
 		&u.Sends, &u.SendsMatured, &u.Delivered, &u.Bounced, &u.Opened, &u.Answered, &u.Paid3d, &u.Paid7d, &u.Paid14d,
 		&u.OptedOut, &u.HoursToOpen, &u.HoursToPay, &u.SilentRun, &u.OpenRate, &u.Paid7dRate,
 	} {
-		*f = make([]float32, n*ledger.Channels)
+		zero(f, n*ledger.Channels)
 	}
 	for _, f := range []*[]float32{&u.MethodShare, &u.MethodDaysLate} {
-		*f = make([]float32, n*len(ledger.Methods))
+		zero(f, n*len(ledger.Methods))
 	}
 	for _, f := range []*[]float32{&u.PayWeekday, &u.OpenWeekday, &u.ForecastSun, &u.ForecastRain} {
-		*f = make([]float32, n*7)
+		zero(f, n*7)
 	}
 	for _, f := range []*[]float32{&u.SunResponse, &u.RainResponse} {
-		*f = make([]float32, n*4)
+		zero(f, n*4)
 	}
 	for _, f := range []*[]float32{&u.Opens, &u.Exposure} {
-		*f = make([]float32, n*HoursOfWeek)
+		zero(f, n*HoursOfWeek)
 	}
-	u.UsualMethod = make([]string, n)
-	return u
+	zero(&u.UsualMethod, n)
 }
+
+// zero makes s n long and empty, in its own room where that is enough.
+func zero[T any](s *[]T, n int) {
+	if cap(*s) < n {
+		*s = make([]T, n)
+		return
+	}
+	*s = (*s)[:n]
+	clear(*s)
+}
+
+// daysLate are those of a paid invoice, as invoices_of.sql packs them.
+func daysLate(late int64) int64 { return late&(1<<20-1) - 1<<19 }
 
 // invoices puts those that were paid in the order of their settlement.
 func (u *unpacked) invoices(r int, late, issues []int64) {
@@ -303,7 +313,7 @@ func (u *unpacked) invoices(r int, late, issues []int64) {
 	n := len(own)
 	sum, last := int64(0), int64(0) // of all, and of the last three
 	for i, v := range own {
-		own[i] = v&(1<<20-1) - 1<<19
+		own[i] = daysLate(v)
 		sum += own[i]
 		if i >= n-3 {
 			last += own[i]
@@ -448,18 +458,21 @@ const freshest = 32
 // sunk is how much the hour of an age counts as exposure while a contact lies
 // unread, in parts of freshest: it sinks in the pile, and what nobody saw for a day
 // tells little of the hours since. The figures are a belief of how an e-mail sinks.
-func sunk(age int64) int64 {
-	switch {
-	case age < 6:
-		return freshest
-	case age < 12:
-		return freshest / 2
-	case age < 24:
-		return freshest / 5
-	default:
-		return 1
+var sunk = func() (by [128]int64) {
+	for age := range by {
+		switch {
+		case age < 6:
+			by[age] = freshest
+		case age < 12:
+			by[age] = freshest / 2
+		case age < 24:
+			by[age] = freshest / 5
+		default:
+			by[age] = 1
+		}
 	}
-}
+	return by
+}()
 
 // unread adds up the hours that something lay unread, each by its age.
 func (u *unpacked) unread(r int, packed []int64) {
@@ -469,8 +482,12 @@ func (u *unpacked) unread(r int, packed []int64) {
 			continue
 		}
 		first, length, weight := v>>38, v>>31&127, v&(1<<31-1)
-		for age := range length {
-			slot[((first+age+72)%HoursOfWeek+HoursOfWeek)%HoursOfWeek] += weight * sunk(age) // 1970 began on a Thursday
+		h := ((first+72)%HoursOfWeek + HoursOfWeek) % HoursOfWeek // 1970 began on a Thursday
+		for _, part := range sunk[:length] {
+			slot[h] += weight * part
+			if h++; h == HoursOfWeek {
+				h = 0
+			}
 		}
 	}
 	for h, w := range slot {

@@ -1,5 +1,5 @@
 -- vector: the groups side by side.
--- in:  moment, payment, context, place, forecast, sector, holiday
+-- in:  moment, payment, natural, context, place, forecast, sector, holiday
 -- out: one row per point: pid, by which the reader finds the rows of invoices_of,
 --      payments_of, looks_of and contacts_of; place and upto, by which those of sky;
 --      creditor (a hash), prof and today, by which the rates of a pool; the columns of Schema of one number
@@ -22,7 +22,7 @@ SELECT pid, place, upto, hash(creditor_id) AS creditor, prof, today, creditor_id
        coalesce(promises_kept, 0)::DOUBLE AS promises_kept,
        coalesce(open_balance, 0)::DOUBLE AS open_balance,
        coalesce(overdue_balance, 0)::DOUBLE AS overdue_balance,
-       coalesce(open_invoices, 0)::DOUBLE AS open_invoices,
+       coalesce(invoices_seen - invoices_paid, 0)::DOUBLE AS open_invoices,
        coalesce(overdue_invoices, 0)::DOUBLE AS overdue_invoices,
        coalesce(today - oldest_due, 0)::DOUBLE AS oldest_dpd,
        coalesce(natural_days, 0)::DOUBLE AS natural_days,
@@ -37,6 +37,6 @@ SELECT pid, place, upto, hash(creditor_id) AS creditor, prof, today, creditor_id
        coalesce(rating, 0)::DOUBLE AS rating,
        coalesce(rating_change, 0)::DOUBLE AS rating_change
 FROM moment JOIN place USING (area, zid)
-LEFT JOIN payment USING (pid) LEFT JOIN context USING (pid)
+LEFT JOIN payment USING (pid) LEFT JOIN "natural" USING (pid) LEFT JOIN context USING (pid)
 LEFT JOIN forecast USING (area, "zone", today, upto) LEFT JOIN sector USING (sector, area, country, upto)
 LEFT JOIN holiday USING (country, today)
