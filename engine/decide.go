@@ -111,6 +111,11 @@ type question struct {
 	full     [ledger.Channels]bool // capacity of the day is used up
 }
 
+// holiday tells whether a day is a public holiday for a debtor.
+func (q *question) holiday(f *facts, d ledger.Day) bool {
+	return q.calendar.holiday(f.profile.Country, q.creditor.Country, q.pack, d)
+}
+
 // verdict is the outcome of a decision before it is put into words.
 type verdict struct {
 	hold    string
@@ -144,7 +149,7 @@ func decide(s *scratch, q *question) verdict {
 		}
 	}
 	s.baseline(q, &v)
-	s.awaitRun()
+	s.awaitRun(q)
 	reachable := s.enumerate(q, &v)
 	if reachable == 0 {
 		v.hold = HoldNoChannel
@@ -213,7 +218,7 @@ func (s *scratch) enumerate(q *question, v *verdict) int {
 		if f.dpd+day < -preDueDays {
 			continue
 		}
-		holiday := q.calendar.holiday(f.profile.Country, q.creditor.Country, q.pack, d)
+		holiday := q.holiday(f, d)
 		start := d.In(f.loc)
 		regular := (d+1).In(f.loc).Unix()-start.Unix() == 86400
 		wd := weekdayOf(d)
@@ -504,9 +509,7 @@ func (s *scratch) toneAllowed(q *question, c ledger.Channel, tone ledger.Tone, s
 		if r.Tone != tone.String() || !r.covers(c) {
 			continue
 		}
-		holiday := func(d ledger.Day) bool {
-			return q.calendar.holiday(f.profile.Country, q.creditor.Country, q.pack, d)
-		}
+		holiday := func(d ledger.Day) bool { return q.holiday(f, d) }
 		if f.today+ledger.Day(sl.day) < earliestFormal(r, f.firstChannel, f.firstAfterDue, holiday) {
 			return false
 		}

@@ -120,7 +120,7 @@ func onRun(k int, day ledger.Day) bool {
 // awaitRun keeps contacts with a debtor who pays on fixed days to the working days
 // before the next one: sooner, they tire, and bring nothing sooner. Who was asked
 // for most of what is owed, and let a run go by, is asked on any day.
-func (s *scratch) awaitRun() {
+func (s *scratch) awaitRun(q *question) {
 	f, runs := &s.f, s.habit.payRuns
 	k := 0
 	for j := 1; runs != nil && j < len(runs); j++ {
@@ -155,7 +155,7 @@ func (s *scratch) awaitRun() {
 	from := next
 	for working := 0; working < beforeRun && from > f.today; {
 		from--
-		if weekdayOf(from) < 5 {
+		if weekdayOf(from) < 5 && !q.holiday(f, from) {
 			working++
 		}
 	}

@@ -136,32 +136,45 @@ func TestADebtorWithARunIsAskedBeforeIt(t *testing.T) {
 }
 
 // TestARunFarAwayIsWaitedFor: one who pays at the end of the month is not asked in
-// its first week; the answer is to wait, says why, and asks to be asked again on the
-// third working day before.
+// its first week; the answer is to wait, says why, and asks to be asked again at
+// midnight in Brussels of the third working day before.
 func TestARunFarAwayIsWaitedFor(t *testing.T) {
-	o := newOffice(t)
-	lines := []string{`debtor.upserted 2025-12-01T00:00:00Z {"kind":"business","timezone":"Europe/Brussels","country":"BE","sector_code":"2511","channels":[{"channel":"email","reachable":true,"consent":true}]}`}
-	bill := func(k int, due time.Time) {
-		lines = append(lines, fmt.Sprintf(`invoice.issued %s {"invoice_id":"i%d","issued_at":"%[1]s","due_on":%[3]q,"amount":2000,"currency":"EUR"}`,
-			due.AddDate(0, 0, -14).Format(time.RFC3339), k, due.Format(time.DateOnly)))
-	}
-	due := time.Date(2026, 1, 6, 0, 0, 0, 0, time.UTC)
-	for k := 0; due.Month() < time.October; k, due = k+1, due.AddDate(0, 0, 7) {
-		bill(k, due)
-		lines = append(lines,
-			fmt.Sprintf(`contact.sent %s {"contact_id":"c%d","channel":"email"}`, due.Add(9*time.Hour).Format(time.RFC3339), k),
-			fmt.Sprintf(`payment.received %s {"payment_id":"p%d","invoice_id":"i%[2]d","amount":2000}`, time.Date(2026, due.Month()+1, 0, 12, 0, 0, 0, time.UTC).Format(time.RFC3339), k))
-	}
-	bill(99, time.Date(2026, 10, 2, 0, 0, 0, 0, time.UTC))
-	o.tell("d", lines...)
-	at := time.Date(2026, 10, 5, 6, 0, 0, 0, time.UTC)
-	o.learn(at)
-	a := o.ask("d", at)
-	want := time.Date(2026, 10, 27, 23, 0, 0, 0, time.UTC) // midnight of Wednesday the 28th in Brussels, in winter time
-	if a.Action != ActionWait || a.ReviewAt == nil || !a.ReviewAt.Equal(want) {
-		t.Errorf("%s, again at %v; want to wait until %v", a.Action, a.ReviewAt, want)
-	}
-	if !slices.ContainsFunc(a.Constraints, func(c Constraint) bool { return c.Code == payRunWord }) {
-		t.Errorf("constraints %+v do not name the run", a.Constraints)
+	midnight := func(y int, m time.Month, d int) time.Time { return time.Date(y, m, d, 0, 0, 0, 0, time.UTC) }
+	for _, tt := range []struct {
+		name, country string
+		due, at, want time.Time
+	}{
+		{"the 31st is a Saturday, and the clocks changed on the 25th", "BE", midnight(2026, 10, 2), midnight(2026, 10, 5), midnight(2026, 10, 28).Add(-time.Hour)},
+		{"Whit Monday is no working day", "BE", midnight(2023, 5, 2), midnight(2023, 5, 3), midnight(2023, 5, 25).Add(-2 * time.Hour)},
+		{"Boxing Day is one in Belgium", "BE", midnight(2025, 12, 2), midnight(2025, 12, 3), midnight(2025, 12, 26).Add(-time.Hour)},
+		{"and none in the Netherlands", "NL", midnight(2025, 12, 2), midnight(2025, 12, 3), midnight(2025, 12, 24).Add(-time.Hour)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := newOffice(t)
+			from := tt.due.AddDate(0, -9, 4)
+			lines := []string{`debtor.upserted ` + from.AddDate(0, -1, 0).Format(time.RFC3339) + ` {"kind":"business","timezone":"Europe/Brussels","country":"` + tt.country + `","sector_code":"2511","channels":[{"channel":"email","reachable":true,"consent":true}]}`}
+			bill := func(k int, due time.Time) {
+				lines = append(lines, fmt.Sprintf(`invoice.issued %s {"invoice_id":"i%d","issued_at":"%[1]s","due_on":%[3]q,"amount":2000,"currency":"EUR"}`,
+					due.AddDate(0, 0, -14).Format(time.RFC3339), k, due.Format(time.DateOnly)))
+			}
+			due := from
+			for k := 0; due.Before(midnight(tt.due.Year(), tt.due.Month(), 1)); k, due = k+1, due.AddDate(0, 0, 7) {
+				bill(k, due)
+				lines = append(lines,
+					fmt.Sprintf(`contact.sent %s {"contact_id":"c%d","channel":"email"}`, due.Add(9*time.Hour).Format(time.RFC3339), k),
+					fmt.Sprintf(`payment.received %s {"payment_id":"p%d","invoice_id":"i%[2]d","amount":2000}`, midnight(due.Year(), due.Month()+1, 0).Add(12*time.Hour).Format(time.RFC3339), k))
+			}
+			bill(99, tt.due)
+			o.tell("d", lines...)
+			at := tt.at.Add(6 * time.Hour)
+			o.learn(at)
+			a := o.ask("d", at)
+			if a.Action != ActionWait || a.ReviewAt == nil || !a.ReviewAt.Equal(tt.want) {
+				t.Errorf("%s, again at %v; want to wait until %v", a.Action, a.ReviewAt, tt.want)
+			}
+			if !slices.ContainsFunc(a.Constraints, func(c Constraint) bool { return c.Code == payRunWord }) {
+				t.Errorf("constraints %+v do not name the run", a.Constraints)
+			}
+		})
 	}
 }
