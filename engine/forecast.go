@@ -237,7 +237,7 @@ func (f *facts) period(h *habit, c *claim) models.Period {
 		LogAmount: math.Log1p(float64(c.cents) / 100),
 		MonthEnd:  f.today.MonthEnd(), Month: int(f.today.UTC().Month()), Past: h.past(c.id),
 	}
-	p.Lift = h.runs.Lift(p.Weekday, p.MonthEnd)
+	p.Lift, p.EndRun = h.runs.Lift(p.Weekday, p.MonthEnd > 0), h.runs[models.RunEnd]
 	return p
 }
 

@@ -182,7 +182,7 @@ func (a *account) natural(e *end, hazard *models.Hazard, h *habit, day ledger.Da
 		p := hazard.Day(&models.Period{
 			DPD: int(day - v.due), Age: int(day - ledger.DayOf(time.Unix(v.issued, 0), loc)),
 			Weekday: wd, MonthEnd: day.MonthEnd(), Month: int(day.UTC().Month()), LogAmount: math.Log1p(float64(v.cents) / 100),
-			Lift: h.runs.Lift(wd, day.MonthEnd()), Past: h.past(v.id),
+			Lift: h.runs.Lift(wd, day.MonthEnd() > 0), EndRun: h.runs[models.RunEnd], Past: h.past(v.id),
 		})
 		sum -= math.Log1p(-min(p, 0.9))
 		due++

@@ -82,7 +82,7 @@ func TestServingSeesWhatTrainingSaw(t *testing.T) {
 // alike compares periods; training keeps its numbers in single precision.
 func alike(p, q models.Period) bool {
 	near := func(a, b float64) bool { return math.Abs(a-b) <= 1e-6*(1+math.Abs(b)) }
-	return p.DPD == q.DPD && p.Age == q.Age && p.Weekday == q.Weekday && p.MonthEnd == q.MonthEnd && near(p.Lift, q.Lift) &&
+	return p.DPD == q.DPD && p.Age == q.Age && p.Weekday == q.Weekday && p.MonthEnd == q.MonthEnd && near(p.Lift, q.Lift) && near(p.EndRun, q.EndRun) &&
 		near(p.LogAmount, q.LogAmount) && near(p.LateMean, q.LateMean) && near(p.Before, q.Before) &&
 		near(p.Reminded, q.Reminded) && near(p.Natural, q.Natural)
 }

@@ -82,7 +82,7 @@ func (a *account) payRuns(at int64, loc *time.Location) models.Runs {
 				p *= models.WeekdayShare[wd]
 				sum += p
 				on[1+wd] += p
-				if due.MonthEnd() {
+				if due.MonthEnd() > 0 {
 					on[models.RunEnd] += p
 				}
 			}
@@ -92,7 +92,7 @@ func (a *account) payRuns(at int64, loc *time.Location) models.Runs {
 		}
 		for k := 1; k < len(score); k++ {
 			q := min(max(usual[k], 0.02), 0.98)
-			if k == models.RunEnd && day.MonthEnd() || k == 1+weekdayOf(day) {
+			if k == models.RunEnd && day.MonthEnd() > 0 || k == 1+weekdayOf(day) {
 				score[k] += w * math.Log(models.RunKept/q)
 			} else {
 				score[k] += w * math.Log((1-models.RunKept)/(1-q))

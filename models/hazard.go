@@ -15,10 +15,11 @@ type Period struct {
 	DPD           int     // days past due on that day
 	Age           int     // days since its issue
 	Weekday       int     // 0 = Monday
-	MonthEnd      bool    // last three or first two days of a month
+	MonthEnd      int     // which of the last three (1–3) or first two (4, 5) days of a month, or 0
 	Month         int     // 1 = January … 12 = December, or 0
 	LogAmount     float64 // natural logarithm of the amount in the creditor's currency
 	Lift          float64 // how the debtor's payment runs favour this day: Runs.Lift
+	EndRun        float64 // how likely it is that the debtor pays at the end of a month: Runs[RunEnd]
 	features.Past         // of the debtor, when the invoice was issued
 }
 
@@ -37,16 +38,20 @@ const (
 	colAge       = colOwn + len(ownEdges) + 1 // of days since issue
 	colWeekday   = colAge + len(ageEdges) + 1
 	colMonthEnd  = colWeekday + 7
-	colMonth     = colMonthEnd + 1 // January …
+	colMonth     = colMonthEnd + monthEndDays // January …
 	colAmount    = colMonth + 12
 	colHat       = colAmount + 1 // hats in log amount, see hatOf
 	colLift      = colHat + hats
-	colOff       = colLift + 1 // of days that its runs do not favour
-	colHistory   = colOff + 1  // 3 spells of the columns of the debtor's history
+	colOff       = colLift + 1              // of days that its runs do not favour
+	colEndRun    = colOff + 1               // of who pays at the end of a month, by its days
+	colHistory   = colEndRun + monthEndDays // 3 spells of the columns of the debtor's history
 
 	// HazardColumns is the width of the design.
 	HazardColumns = colHistory + 3*historyColumns
 )
+
+// monthEndDays are the last three and first two days of a month.
+const monthEndDays = 5
 
 // The debtor's history counts apart before the due date, in the two weeks from
 // it on, and after.
@@ -82,7 +87,8 @@ var HazardNames = func() (names [HazardColumns]string) {
 	put(colOwn, bins("own", own)...)
 	put(colAge, bins("age", ageEdges[:])...)
 	put(colWeekday, "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-	put(colMonthEnd, "month_end")
+	put(colMonthEnd, "month_end-2", "month_end-1", "month_end", "month_end+1", "month_end+2")
+	put(colEndRun, "end_run-2", "end_run-1", "end_run", "end_run+1", "end_run+2")
 	put(colMonth, "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december")
 	put(colAmount, "log_amount")
 	for k := range hats {
@@ -152,8 +158,9 @@ func daily(p *Period, set func(j int, v float64)) {
 	set(colOwn+bin(float64(p.DPD)-p.LateMean, ownEdges[:]), 1)
 	set(colAge+bin(p.Age, ageEdges[:]), 1)
 	set(colWeekday+p.Weekday, 1)
-	if p.MonthEnd {
-		set(colMonthEnd, 1)
+	if p.MonthEnd > 0 {
+		set(colMonthEnd+p.MonthEnd-1, 1)
+		set(colEndRun+p.MonthEnd-1, p.EndRun)
 	}
 	set(colMonth+(p.Month+11)%12, 1)
 	lift := math.Log(p.Lift)
@@ -184,7 +191,7 @@ func hazardPrior() (mean, precision []float64) {
 	})
 	copy(mean[colOwn:], []float64{-0.8, -0.5, -0.2, 0.2, 0.5, 0.3, 0.1, -0.1, -0.3, -0.3})
 	copy(mean[colWeekday:], []float64{0.15, 0.1, 0.1, 0.1, 0.1, -0.6, -0.9})
-	mean[colMonthEnd] = 0.15
+	copy(mean[colMonthEnd:], []float64{0.15, 0.15, 0.15, 0.15, 0.15})
 	// Summer holidays and the end of the year: a first year cannot tell seasons
 	// from anything else that changes.
 	copy(mean[colMonth:], []float64{0, 0, 0, 0, 0, 0, -0.15, -0.2, 0, 0, 0, -0.1})
@@ -246,12 +253,12 @@ func (h *Hazard) UnpaidTo(dst []float64, p Period, runs *Runs, today ledger.Day,
 	for t := range dst {
 		day := today + ledger.Day(t)
 		p.MonthEnd, p.Month = day.MonthEnd(), int(day.UTC().Month())
-		p.Lift = runs.Lift(p.Weekday, p.MonthEnd)
+		p.Lift, p.EndRun = runs.Lift(p.Weekday, p.MonthEnd > 0), runs[RunEnd]
 		eta := base[spellOf(p.DPD)]
 		daily(&p, func(j int, v float64) { eta += v * h.Coef[j] })
 		paid := survival.CLogLog.Prob(eta)
 		unpaid -= open * paid
-		open *= (1 - paid) * (1 - leave.Day(p.DPD))
+		open *= (1 - paid) * (1 - leave.Day(p.DPD, p.Age))
 		dst[t] = max(unpaid, 0)
 		p.DPD++
 		p.Age++

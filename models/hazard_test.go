@@ -14,9 +14,9 @@ import (
 // anyDay draws a period.
 func anyDay(r *rapid.T) Period {
 	p := Period{
-		DPD: rapid.IntRange(-60, 400).Draw(r, "dpd"), Weekday: rapid.IntRange(0, 6).Draw(r, "weekday"), MonthEnd: rapid.Bool().Draw(r, "month end"), Month: rapid.IntRange(0, 12).Draw(r, "month"),
+		DPD: rapid.IntRange(-60, 400).Draw(r, "dpd"), Weekday: rapid.IntRange(0, 6).Draw(r, "weekday"), MonthEnd: rapid.IntRange(0, 5).Draw(r, "month end"), Month: rapid.IntRange(0, 12).Draw(r, "month"),
 		LogAmount: rapid.Float64Range(0, 12).Draw(r, "amount"),
-		Age:       rapid.IntRange(0, 400).Draw(r, "age"), Lift: rapid.Float64Range(0.05, 8).Draw(r, "lift"), Past: features.Past{
+		Age:       rapid.IntRange(0, 400).Draw(r, "age"), Lift: rapid.Float64Range(0.05, 8).Draw(r, "lift"), EndRun: rapid.Float64Range(0, 1).Draw(r, "end run"), Past: features.Past{
 			LateMean: rapid.Float64Range(-30, 90).Draw(r, "late"),
 			Before:   rapid.Float64Range(0, 1).Draw(r, "before"), Reminded: rapid.Float64Range(0, 1).Draw(r, "reminded"),
 			Natural: rapid.Float64Range(0, 1).Draw(r, "natural"),
@@ -67,7 +67,7 @@ func TestNamesMatchTheColumns(t *testing.T) {
 	}{
 		{Period{DPD: -8, Lift: 1, Weekday: 0, LogAmount: 5}, []string{"dpd..-8", "monday", "age..0"}},
 		{Period{DPD: -1, Lift: 1, Weekday: 6, Age: 29}, []string{"dpd..-1", "sunday", "age..30"}},
-		{Period{DPD: 0, Lift: 1, MonthEnd: true, LogAmount: math.Log(20)}, []string{"dpd..0", "month_end", "own..1", "amount_20"}},
+		{Period{DPD: 0, Lift: 1, MonthEnd: 3, EndRun: 1, LogAmount: math.Log(20)}, []string{"dpd..0", "month_end", "end_run", "own..1", "amount_20"}},
 		{Period{DPD: 181, Lift: math.E, Age: 200, Past: features.Past{Before: 1.5}}, []string{"dpd>180", "own>30", "age>90", "pay_run", "paid_before_late"}},
 		{Period{DPD: 30, Lift: 1, Past: features.Past{LateMean: 35}}, []string{"dpd..30", "own..-3"}},
 	} {
@@ -101,11 +101,11 @@ func TestUnpaidIsOneLessTheIncidence(t *testing.T) {
 		open, paid, left, last := 1.0, 0.0, 0.0, 1.0
 		for k, got := range curve {
 			p.MonthEnd, p.Month = (today + ledger.Day(k)).MonthEnd(), int((today + ledger.Day(k)).UTC().Month())
-			p.Lift = runs.Lift(p.Weekday, p.MonthEnd)
+			p.Lift, p.EndRun = runs.Lift(p.Weekday, p.MonthEnd > 0), runs[RunEnd]
 			pay := h.Day(&p)
 			paid += open * pay
-			left += open * (1 - pay) * leave.Day(p.DPD)
-			open *= (1 - pay) * (1 - leave.Day(p.DPD))
+			left += open * (1 - pay) * leave.Day(p.DPD, p.Age)
+			open *= (1 - pay) * (1 - leave.Day(p.DPD, p.Age))
 			if math.Abs(open+paid+left-1) > 1e-12 || math.Abs(got-(1-paid)) > 1e-12 {
 				r.Fatalf("day %d: open %v, paid %v, left %v; unpaid %v", k, open, paid, left, got)
 			}
@@ -141,7 +141,7 @@ func simulate(rng *rand.Rand, h *Hazard, invoices int, rows *Periods) (lives []L
 		for life.Days < 90 && life.End == StillOpen {
 			day := first + ledger.Day(life.Days)
 			p.MonthEnd, p.Month = day.MonthEnd(), int(day.UTC().Month())
-			p.Lift = life.Runs.Lift(p.Weekday, p.MonthEnd)
+			p.Lift, p.EndRun = life.Runs.Lift(p.Weekday, p.MonthEnd > 0), life.Runs[RunEnd]
 			life.Days++
 			y, competing := float32(0), float32(0)
 			switch {
@@ -150,12 +150,8 @@ func simulate(rng *rand.Rand, h *Hazard, invoices int, rows *Periods) (lives []L
 			case rng.Float64() < 1./300:
 				life.End, competing = Disputed, 1
 			}
-			month := float32(0)
-			if p.MonthEnd {
-				month = 1
-			}
-			rows.rows = append(rows.rows, y, 1, float32(p.DPD), float32(p.Weekday), month, float32(p.LogAmount),
-				float32(p.Age), competing, float32(p.LateMean), float32(p.Before), float32(p.Reminded), float32(p.Natural), 0, 0, float32(p.Month), float32(p.Lift), 0)
+			rows.rows = append(rows.rows, y, 1, float32(p.DPD), float32(p.Weekday), float32(p.MonthEnd), float32(p.LogAmount),
+				float32(p.Age), competing, float32(p.LateMean), float32(p.Before), float32(p.Reminded), float32(p.Natural), 0, 0, float32(p.Month), float32(p.Lift), float32(p.EndRun), 0)
 			p.DPD, p.Age, p.Weekday = p.DPD+1, p.Age+1, (p.Weekday+1)%7
 		}
 		lives = append(lives, life)
@@ -218,6 +214,48 @@ func TestNothingPaidLeavesWhatWasBelieved(t *testing.T) {
 	}
 }
 
+// Who pays at the end of a month does so on its last day in this book: the
+// hazard learns the day, and that others do not.
+func TestTheDayOfAMonthsEndIsLearnt(t *testing.T) {
+	rng := rand.New(rand.NewPCG(21, 22))
+	var rows Periods
+	for i := range 600 {
+		end := float32(i % 2)
+		for day := range 60 {
+			row := make([]float32, periodWidth)
+			month := (ledger.Day(20000+i) + ledger.Day(day)).MonthEnd()
+			row[1], row[2], row[3], row[4], row[5], row[6] = 1, float32(day-10), float32((i+day)%7), float32(month), 5, float32(day)
+			row[periodLift], row[periodEnd] = 1, end
+			paid := rng.Float64() < 0.04
+			if end == 1 {
+				paid = month == 3
+			}
+			if paid {
+				row[0] = 1
+			}
+			rows.rows = append(rows.rows, row...)
+			if paid {
+				break
+			}
+		}
+	}
+	m := Prior()
+	if err := m.FitHazards(&rows, Prior()); err != nil {
+		t.Fatal(err)
+	}
+	for month, want := range [6]float64{0, 0, 0, 1, 0, 0} {
+		p := Period{DPD: 5, Age: 15, LogAmount: 5, Lift: 1, MonthEnd: month, EndRun: 1}
+		got := m.Usual.Day(&p)
+		if month > 0 && (want == 0 && got > 0.05 || want == 1 && got < 0.7) { // the ridge keeps it from 0 and 1
+			t.Errorf("day %d of a month's end: hazard %v, want %v", month, got, want)
+		}
+		// The ridge leaves part of what month-end payers do to the column of all.
+		if p.EndRun = 0; month > 0 && math.Abs(m.Usual.Day(&p)-0.04) > 0.08 {
+			t.Errorf("day %d of a month's end: hazard %v of who pays on any day, want 0.04", month, m.Usual.Day(&p))
+		}
+	}
+}
+
 // The cause-specific rates are found, bin by bin where the data say so.
 func TestLeavingIsFound(t *testing.T) {
 	rng := rand.New(rand.NewPCG(15, 16))
@@ -225,12 +263,38 @@ func TestLeavingIsFound(t *testing.T) {
 	simulate(rng, PriorHazard(), 4000, &rows)
 	l := FitLeaving(&rows)
 	for _, dpd := range []int{-9, 0, 5, 20, 50} {
-		if got := l.Day(dpd); math.Abs(got-1./300) > 0.0012 { // fifty events or so a bin: 14 %, and the prior
+		if got := l.Day(dpd, dpd+10); math.Abs(got-1./300) > 0.0012 { // fifty events or so a bin: 14 %, and the prior
 			t.Errorf("%d days past due: %v, planted %v", dpd, got, 1./300)
 		}
 	}
-	if got := FitLeaving(&Periods{}).Day(3); got > 1e-3 {
+	if got := FitLeaving(&Periods{}).Day(3, 13); got > 1e-3 {
 		t.Errorf("without rows: %v", got)
+	}
+}
+
+// Where a file knows only that an invoice was disputed, its issue is the day: who
+// was not disputed then is not expected to be.
+func TestLeavingOnTheDayOfIssue(t *testing.T) {
+	var rows Periods
+	for i := range 4000 {
+		disputed := i%4 == 0
+		for age := range 10 {
+			row := make([]float32, periodWidth)
+			row[1], row[2], row[6] = 1, float32(age-30), float32(age)
+			if disputed {
+				row[7] = 1
+			}
+			rows.rows = append(rows.rows, row...)
+			if disputed {
+				break
+			}
+		}
+	}
+	l := FitLeaving(&rows)
+	// Shrunk a little to 1,000 events in 31,000 days and to the prior; the later days to
+	// three events.
+	if first, later := l.Day(-30, 0), l.Day(-29, 1); math.Abs(first-0.25) > 0.05 || later > 2e-3 {
+		t.Errorf("on the day of issue %v, want 0.25; on the next %v, want next to none", first, later)
 	}
 }
 

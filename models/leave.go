@@ -2,15 +2,25 @@ package models
 
 // Leaving holds the daily hazards of what keeps an invoice from being paid as
 // usual: a dispute, a payment plan, being handed over. Each is a rate by days
-// past due, estimated on its own (cause-specific hazards).
+// past due, the day of issue apart, estimated on its own (cause-specific
+// hazards). Some files know only that an invoice was disputed: it is so from its
+// issue on, and who was not on that day will not be.
 type Leaving struct {
 	// Rate holds, for Disputed, Planned and Handed in turn, the probability of
-	// one day by bin of days past due.
+	// one day by bin of days past due, and at the end that of the day of issue.
 	Rate []float64
 }
 
-// leaveBins is how many bins of days past due there are.
-const leaveBins = len(dpdEdges) + 1
+// leaveBins is how many bins there are.
+const leaveBins = len(dpdEdges) + 2
+
+// leaveBin is the bin of a day.
+func leaveBin(dpd, age int) int {
+	if age <= 0 {
+		return leaveBins - 1
+	}
+	return bin(dpd, dpdEdges[:])
+}
 
 // leavePrior is the daily probability believed in before any data, and
 // leaveWeight the number of events that the rate over all days past due weighs
@@ -38,7 +48,7 @@ func FitLeaving(rows *Periods) *Leaving {
 	var all [causes]float64
 	for i := range rows.Len() {
 		p, end, w := rows.At(i)
-		k := bin(p.DPD, dpdEdges[:])
+		k := leaveBin(p.DPD, p.Age)
 		allDays += w
 		for c := range causes {
 			days[c*leaveBins+k] += w
@@ -61,9 +71,9 @@ func FitLeaving(rows *Periods) *Leaving {
 }
 
 // Day returns the probability that an invoice leaves, for whatever cause, on a
-// day so many days past due.
-func (l *Leaving) Day(dpd int) float64 {
-	k, sum := bin(dpd, dpdEdges[:]), 0.0
+// day so many days past due and since its issue.
+func (l *Leaving) Day(dpd, age int) float64 {
+	k, sum := leaveBin(dpd, age), 0.0
 	for c := range causes {
 		sum += l.Rate[c*leaveBins+k]
 	}

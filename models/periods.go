@@ -29,11 +29,13 @@ var (
 	}
 )
 
-// A row of Periods: periodColumns, the lift, and how much of a payment was the
+// A row of Periods: periodColumns, the lift, how likely it is that the debtor
+// pays at the end of a month, and how much of a payment was the
 // doing of contacts.
 const (
 	periodLift  = len(periodColumns)
-	periodAsked = periodLift + 1
+	periodEnd   = periodLift + 1
+	periodAsked = periodEnd + 1
 	periodWidth = periodAsked + 1
 )
 
@@ -80,7 +82,7 @@ func (p *Periods) Append(rec arrow.RecordBatch) error {
 	}
 	for i := range n {
 		r := p.rows[from+i*periodWidth:][:periodWidth]
-		r[periodLift] = float32(runs[i].Lift(int(r[3]), r[4] != 0))
+		r[periodLift], r[periodEnd] = float32(runs[i].Lift(int(r[3]), r[4] != 0)), float32(runs[i][RunEnd])
 	}
 	if p.Asked == nil {
 		return nil
@@ -154,7 +156,7 @@ func numbers(rec arrow.RecordBatch, name string, set func(i int, v float64)) err
 func (p *Periods) At(i int) (q Period, end End, weight float64) {
 	r := p.rows[i*periodWidth:][:periodWidth]
 	q = Period{
-		DPD: int(r[2]), Weekday: int(r[3]), MonthEnd: r[4] != 0, LogAmount: float64(r[5]), Age: int(r[6]), Lift: float64(r[periodLift]),
+		DPD: int(r[2]), Weekday: int(r[3]), MonthEnd: int(r[4]), EndRun: float64(r[periodEnd]), LogAmount: float64(r[5]), Age: int(r[6]), Lift: float64(r[periodLift]),
 		Past: features.Past{
 			LateMean: float64(r[8]), Before: float64(r[9]), Reminded: float64(r[10]), Natural: float64(r[11]),
 			Paid: float64(r[12]), Overdue: float64(r[13]),

@@ -132,11 +132,16 @@ func (d Day) In(loc *time.Location) time.Time {
 // Weekday returns the day of the week.
 func (d Day) Weekday() time.Weekday { return d.UTC().Weekday() }
 
-// MonthEnd tells whether d is one of the last three or first two days of a
-// month, as is_month_end of the feature pipeline does.
-func (d Day) MonthEnd() bool {
-	t := d.UTC()
-	return t.Day() <= 2 || t.AddDate(0, 0, 3).Month() != t.Month()
+// MonthEnd tells which of the last three (1, 2 and 3, the last) or first two (4
+// and 5) days of a month d is, as month_end of the feature pipeline does; 0: another.
+func (d Day) MonthEnd() int {
+	if day := d.UTC().Day(); day <= 2 {
+		return 3 + day
+	}
+	if day := (d + 3).UTC().Day(); day <= 3 {
+		return day
+	}
+	return 0
 }
 
 // String returns the ISO 8601 date.
