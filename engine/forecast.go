@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -71,12 +72,15 @@ const (
 	// forecastPaths is the number of futures drawn: the standard error of a
 	// quantile is then about two points of coverage.
 	forecastPaths = 1000
-	// priorShock is the shock believed in before any week was checked, and
-	// priorWeeks how many weeks that belief weighs.
-	priorShock, priorWeeks = 0.3, 3
+	// priorShock is the median of the shock believed in before any week was checked,
+	// which is half-Cauchy: none at all is as credible as a little.
+	priorShock = 0.3
 	// priorLevel is the variance of the logarithm of the book's own level that is
 	// believed in before.
 	priorLevel = 0.1
+	// priorJoint is how often a debtor is believed to pay by one luck before any
+	// week was checked, and priorPairs how many pairs of paid invoices that weighs.
+	priorJoint, priorPairs = 0.3, 10
 	// farthest is the largest logarithm of a factor on the hazard.
 	farthest = math.Ln10
 	// checkWeeks is how many weeks are looked back at to learn level and shock,
@@ -89,11 +93,13 @@ const (
 //
 // Each invoice has the daily hazard of the model under usual contacts, summed
 // to cumulative hazards H(week). It is paid in the first week in which
-// E ≤ Σ ΔH(week)·F(week), with E exponential, its own, and F the factor that all
-// invoices share in that week: see tide. Debtors' luck averages out over a book,
-// what hits all of them does not. What F is, and how it moves, comes from the
-// forecasts that the same hazard would have made of the weeks before. The same
-// seed gives the same figures.
+// E ≤ ΔH(week)·F(week), with E exponential, drawn each week, and F the factor that
+// all invoices share in that week: see tide. So often as its invoices were paid
+// together, a debtor has one E for all of them, otherwise each has its own. This
+// luck averages out over a book, what hits all debtors does not. What F is, how it
+// moves, and how often a debtor pays together comes from the forecasts that the
+// same hazard would have made of the weeks before. The same seed gives the same
+// figures.
 func (e *Engine) Forecast(ctx context.Context, creditor string, asOf time.Time, weeks, backtest int, seed uint64) (*Forecast, error) {
 	if weeks < 1 || weeks > 52 {
 		return nil, &FieldError{Pointer: "/weeks", Detail: "is not from 1 to 52"}
@@ -168,10 +174,11 @@ func (e *Engine) forecast(ctx context.Context, b *book, asOf time.Time, weeks in
 		Open: float64(now.open) / 100, Held: float64(now.held) / 100,
 	}
 	var shared tides
-	shared, f.Check = check(before)
+	var joint float64
+	shared, joint, f.Check = check(before)
 	f.Check.AsOf = asOf.AddDate(0, 0, -7*len(before))
-	f.Level, f.Shock = shared.ahead()
-	f.Weeks = now.draw(shared, seed)
+	f.Level, f.Shock = shared.ahead(now.foretold().slope)
+	f.Weeks = now.draw(shared, joint, seed)
 	today := ledger.DayOf(asOf, b.location.Load())
 	for w := range f.Weeks {
 		f.Weeks[w].From = today + ledger.Day(7*w)
@@ -183,7 +190,9 @@ func (e *Engine) forecast(ctx context.Context, b *book, asOf time.Time, weeks in
 type outlook struct {
 	weeks      int
 	cents      []int64
+	ends       []int     // of each debtor's claims among cents: where the next one's begin
 	hazard     []float64 // len(cents)×weeks: cumulative at the end of each week
+	first      []int64   // by claim: cents received in the first week
 	came       []int64   // by week: cents received on these invoices since
 	open, held int64
 }
@@ -192,7 +201,7 @@ type outlook struct {
 // debtors and invoices, by what l knows.
 func (e *Engine) outlook(b *book, l *learned, asOf time.Time, weeks int) *outlook {
 	o := &outlook{weeks: weeks, came: make([]int64, weeks)}
-	curve := make([]float64, 7*weeks)
+	curve := make([]float64, 7*weeks+1)
 	at := asOf.Unix()
 	var f facts
 	var h habit
@@ -209,24 +218,45 @@ func (e *Engine) outlook(b *book, l *learned, asOf time.Time, weeks int) *outloo
 			continue
 		}
 		l.habit(&h, a.key, &f)
+		gone := float64(f.at-f.today.In(f.loc).Unix()) / 86400 // of today
 		for i := range f.claims {
 			c := &f.claims[i]
 			p := f.period(&h, c)
 			l.model.Usual.UnpaidTo(curve, p, &h.runs, f.today, l.model.Leave)
 			o.cents = append(o.cents, c.cents)
 			for w := range weeks {
-				o.hazard = append(o.hazard, -math.Log(max(curve[7*w+6], 1e-300)))
+				o.hazard = append(o.hazard, hazardTo(curve, gone+float64(7*w+7))-hazardTo(curve, gone))
 			}
 			o.open += c.cents
 			o.held -= c.cents
 			v := a.invoice(c.id)
 			for w := range weeks {
 				from, to := f.at+int64(w)*7*86400, f.at+int64(w+1)*7*86400
-				o.came[w] += v.openAt(from) - v.openAt(to)
+				got := v.openAt(from) - v.openAt(to)
+				o.came[w] += got
+				if w == 0 {
+					o.first = append(o.first, got)
+				}
 			}
 		}
+		o.ends = append(o.ends, len(o.cents))
 	}
 	return o
+}
+
+// hazardTo is the cumulative hazard of so many days from the midnight on at which
+// a curve begins, which says what is unpaid at the end of each day: within a day
+// it rises evenly.
+func hazardTo(curve []float64, days float64) float64 {
+	at := func(day int) float64 {
+		if day == 0 {
+			return 0
+		}
+		return -math.Log(max(curve[day-1], 1e-300))
+	}
+	day := min(int(days), len(curve)-1)
+	from := at(day)
+	return from + (at(day+1)-from)*min(days-float64(day), 1)
 }
 
 // period describes today for one claim, as features/sql/hazard.sql describes its
@@ -241,37 +271,66 @@ func (f *facts) period(h *habit, c *claim) models.Period {
 	return p
 }
 
-// week is what an outlook foretold of one week, without the shock.
-type week struct{ told, luck, came float64 }
+// week is what an outlook foretold of its first week, without the shock.
+type week struct {
+	told, came float64
+	slope      float64 // of the logarithm of what is foretold, in that of the hazard
+	luck       float64 // variance where each invoice is paid or not on its own
+	together   float64 // what there is more of it where a debtor pays by one luck
+	// Over pairs of invoices of one debtor: the sum of the products of what came
+	// beyond what was foretold, as a share of the invoice, and what that would be
+	// by one luck.
+	pairs, most float64
+}
 
-// foretold adds up the weeks of an outlook: the mean, the variance by the luck
-// of each debtor alone, and what came.
-func (o *outlook) foretold() []week {
-	list := make([]week, o.weeks)
-	for i, cents := range o.cents {
-		x := float64(cents) / 100
-		unpaid := 1.0
-		for w := range o.weeks {
-			still := math.Exp(-o.hazard[i*o.weeks+w])
-			p := unpaid - still
-			unpaid = still
-			list[w].told += x * p
-			list[w].luck += x * x * p * (1 - p)
+// claimed is one claim in a week: its amount, how likely it was to be paid, and
+// the share of it that was.
+type claimed struct{ x, p, paid float64 }
+
+// foretold adds up the first week of an outlook.
+func (o *outlook) foretold() week {
+	w := week{came: float64(o.came[0]) / 100}
+	var claims []claimed
+	from := 0
+	for _, to := range o.ends {
+		claims = claims[:0]
+		for i := from; i < to; i++ {
+			cents := float64(o.cents[i])
+			h := o.hazard[i*o.weeks]
+			w.slope += cents / 100 * h * math.Exp(-h)
+			claims = append(claims, claimed{cents / 100, -math.Expm1(-h), float64(o.first[i]) / cents})
 		}
+		from = to
+		// By one luck the likelier invoice is paid wherever the other is.
+		slices.SortFunc(claims, func(a, b claimed) int { return cmp.Compare(a.p, b.p) })
+		var told, p, off, square float64
+		for _, c := range claims {
+			w.luck += c.x * c.x * c.p * (1 - c.p)
+			w.together += 2 * told * c.x * (1 - c.p)
+			w.most += p * (1 - c.p)
+			told += c.x * c.p
+			p += c.p
+			off += c.paid - c.p
+			square += (c.paid - c.p) * (c.paid - c.p)
+		}
+		w.told += told
+		w.pairs += (off*off - square) / 2
 	}
-	for w := range list {
-		list[w].came = float64(o.came[w]) / 100
+	if w.told > 0 {
+		w.slope /= w.told
 	}
-	return list
+	return w
 }
 
 // tide is one way in which the factor F of all invoices may move from week to
 // week, and what the weeks before say of it under this way:
 //
-//	log F = m + u + e − s²/2,  u' = φ·u + noise,  var u = s²·ρ,  var e = s²·(1 − ρ)
+//	log F = m + u + e − a·s²/2,  u' = φ·u + noise,  var u = s²·ρ,  var e = s²·(1 − ρ)
 //
 // m is the book's own level, u a swell that goes by, with the autocorrelation φ
-// from week to week, and e the week's alone. F is 1 on average where m is 0.
+// from week to week, and e the week's alone. What comes goes with F to the power of
+// a, the slope of the week: who pays anyway pays no more for a higher hazard. It is
+// on average as foretold where m is 0.
 type tide struct {
 	weight        float64
 	s, rho, phi   float64
@@ -286,10 +345,10 @@ type tides []tide
 func priorTides() tides {
 	var list tides
 	for s := 0.05; s < 1.5; s *= 1.4 {
-		for _, rho := range [...]float64{0.5, 0.75, 0.95} {
-			for _, phi := range [...]float64{0.7, 0.9, 0.98} {
-				// As after priorWeeks weeks that deviated by priorShock.
-				weight := -priorWeeks * (math.Log(s) + priorShock*priorShock/(2*s*s))
+		for _, rho := range [...]float64{0, 0.3, 0.6, 0.9} {
+			for _, phi := range [...]float64{0.5, 0.8, 0.95} {
+				// The density of log s.
+				weight := math.Log(s) - math.Log1p(s*s/(priorShock*priorShock))
 				list = append(list, tide{weight: weight, s: s, rho: rho, phi: phi, varM: priorLevel, varU: s * s * rho})
 			}
 		}
@@ -299,14 +358,14 @@ func priorTides() tides {
 
 // see learns from a week and moves on to the next: a step of the Kalman filter on
 // came/told, linear about what was expected, whose variance is that of e and of
-// the luck of each debtor. weight is a logarithm.
+// the luck of debtors. weight is a logarithm.
 func (t *tide) see(w week) {
 	if w.told > 0 {
-		f := math.Exp(min(t.m+t.u, farthest))
+		f := math.Exp(min(w.slope*(t.m+t.u), farthest))
 		off := w.came/w.told/f - 1
-		v := t.varM + t.varU + 2*t.c + t.s*t.s*(1-t.rho) + w.luck/(w.told*w.told*f)
+		v := w.slope*w.slope*(t.varM+t.varU+2*t.c+t.s*t.s*(1-t.rho)) + w.luck/(w.told*w.told*f)
 		t.weight -= math.Log(v)/2 + off*off/(2*v) + math.Log(f)
-		toM, toU := t.varM+t.c, t.varU+t.c
+		toM, toU := w.slope*(t.varM+t.c), w.slope*(t.varU+t.c)
 		t.m += toM / v * off
 		t.u += toU / v * off
 		t.varM -= toM * toM / v
@@ -319,12 +378,12 @@ func (t *tide) see(w week) {
 }
 
 // ahead returns the mean of the coming week's factor and the standard deviation
-// of its logarithm.
-func (ts tides) ahead() (level, shock float64) {
+// of its logarithm, given the slope of the week.
+func (ts tides) ahead(slope float64) (level, shock float64) {
 	mean, square := 0.0, 0.0
 	for i := range ts {
 		t := &ts[i]
-		x := t.m + t.u - t.s*t.s/2
+		x := t.m + t.u - slope*t.s*t.s/2
 		v := t.varM + t.varU + 2*t.c + t.s*t.s*(1-t.rho)
 		level += t.weight * math.Exp(min(x+v/2, farthest))
 		mean += t.weight * x
@@ -333,9 +392,9 @@ func (ts tides) ahead() (level, shock float64) {
 	return level, math.Sqrt(max(square-mean*mean, 0))
 }
 
-// draw stores the factors of the coming weeks in dst: one of the ways, by their
-// weights, and one future of it.
-func (ts tides) draw(dst []float64, rng *rand.Rand) {
+// draw stores the factors of the coming weeks in dst, given the slope of the
+// first: one of the ways, by their weights, and one future of it.
+func (ts tides) draw(dst []float64, slope float64, rng *rand.Rand) {
 	at, i := rng.Float64(), 0
 	for ; i < len(ts)-1 && at >= ts[i].weight; i++ {
 		at -= ts[i].weight
@@ -351,20 +410,29 @@ func (ts tides) draw(dst []float64, rng *rand.Rand) {
 	u += math.Sqrt(max(left, 0)) * rng.NormFloat64()
 	for w := range dst {
 		e := t.s * math.Sqrt(1-t.rho) * rng.NormFloat64()
-		dst[w] = math.Exp(min(m+u+e-t.s*t.s/2, farthest))
+		dst[w] = math.Exp(min(m+u+e-slope*t.s*t.s/2, farthest))
 		u = t.phi*u + t.s*math.Sqrt(t.rho*(1-t.phi*t.phi))*rng.NormFloat64()
 	}
 }
 
 // check compares the first weeks of outlooks, the latest first, with what came.
-func check(before []*outlook) (shared tides, c ForecastCheck) {
-	shared = priorTides()
+// joint is how often a debtor pays by one luck.
+func check(before []*outlook) (shared tides, joint float64, c ForecastCheck) {
+	var list []week
+	pairs, most := priorJoint*priorPairs, float64(priorPairs)
 	for _, o := range slices.Backward(before) {
-		w := o.foretold()[0]
+		w := o.foretold()
 		if len(o.cents) > 0 {
 			c.Weeks++
 			c.Expected, c.Came = c.Expected+w.told, c.Came+w.came
 		}
+		pairs, most = pairs+w.pairs, most+w.most
+		list = append(list, w)
+	}
+	joint = min(max(pairs/most, 0), 1)
+	shared = priorTides()
+	for _, w := range list {
+		w.luck += joint * w.together
 		for i := range shared {
 			shared[i].see(w)
 		}
@@ -380,34 +448,58 @@ func check(before []*outlook) (shared tides, c ForecastCheck) {
 	for i := range shared {
 		shared[i].weight /= sum
 	}
-	return shared, c
+	return shared, joint, c
 }
 
-// draw plays the futures of an outlook and returns its weeks, without days.
-func (o *outlook) draw(shared tides, seed uint64) []ForecastWeek {
+// paths plays the futures of an outlook: the cash of each week in cents, the
+// least first.
+func (o *outlook) paths(shared tides, joint float64, seed uint64) [][]float64 {
 	cash := make([][]float64, o.weeks) // by week, in cents
 	for w := range cash {
 		cash[w] = make([]float64, forecastPaths)
 	}
-	scale := make([]float64, o.weeks)
+	scale, luck := make([]float64, o.weeks), make([]float64, o.weeks)
+	slope := o.foretold().slope
 	for k := range forecastPaths {
 		rng := rand.New(rand.NewPCG(seed, uint64(k)))
-		shared.draw(scale, rng)
-		for i, cents := range o.cents {
-			e := rng.ExpFloat64()
-			h, last := o.hazard[i*o.weeks:(i+1)*o.weeks], 0.0
-			for w := range o.weeks {
-				if e -= (h[w] - last) * scale[w]; e <= 0 {
-					cash[w][k] += float64(cents)
-					break
+		shared.draw(scale, slope, rng)
+		from := 0
+		for _, to := range o.ends {
+			together := to-from > 1 && rng.Float64() < joint
+			if together {
+				for w := range luck {
+					luck[w] = rng.ExpFloat64()
 				}
-				last = h[w]
+			}
+			for ; from < to; from++ {
+				h, last := o.hazard[from*o.weeks:(from+1)*o.weeks], 0.0
+				own := 0.0
+				if !together {
+					own = rng.ExpFloat64() // one will do for all weeks: what is left of it is exponential again
+				}
+				for w := range o.weeks {
+					if together {
+						own = luck[w]
+					}
+					if own -= (h[w] - last) * scale[w]; own <= 0 {
+						cash[w][k] += float64(o.cents[from])
+						break
+					}
+					last = h[w]
+				}
 			}
 		}
 	}
-	list := make([]ForecastWeek, o.weeks)
-	for w, paths := range cash {
+	for _, paths := range cash {
 		slices.Sort(paths)
+	}
+	return cash
+}
+
+// draw plays the futures of an outlook and returns its weeks, without days.
+func (o *outlook) draw(shared tides, joint float64, seed uint64) []ForecastWeek {
+	list := make([]ForecastWeek, o.weeks)
+	for w, paths := range o.paths(shared, joint, seed) {
 		sum := 0.0
 		for _, x := range paths {
 			sum += x
