@@ -74,6 +74,7 @@ type book struct {
 	creditor atomic.Pointer[Creditor]
 	location atomic.Pointer[time.Location]
 	learned  atomic.Pointer[learned]
+	replayed atomic.Bool // see paced
 	// understudy is what the model on trial knows of the last state it was asked
 	// beside.
 	understudy atomic.Pointer[understudy]
@@ -335,6 +336,7 @@ func (e *Engine) Recommend(ctx context.Context, req Request) (*Decision, error) 
 			return nil, fmt.Errorf("idempotency key: %w", err)
 		}
 	}
+	e.paced(b, req.AsOf)
 	l, err := e.learnedAt(ctx, b, e.now(req.AsOf))
 	if err != nil {
 		return nil, err
@@ -629,6 +631,7 @@ func (e *Engine) Batch(ctx context.Context, req Request, debtors []string, yield
 	if err != nil {
 		return err
 	}
+	e.paced(b, req.AsOf)
 	l, err := e.learnedAt(ctx, b, e.now(req.AsOf))
 	if err != nil {
 		return err

@@ -63,6 +63,7 @@ func (e *Engine) Learn(ctx context.Context, creditor string, asOf time.Time) (*L
 	b.learning.Lock()
 	defer b.learning.Unlock()
 	started := e.opt.Now()
+	e.paced(b, asOf)
 	asOf = e.now(asOf)
 	last := b.learned.Load()
 	report := &LearnReport{Creditor: creditor, AsOf: asOf}

@@ -286,6 +286,7 @@ func (e *Engine) MakePlan(ctx context.Context, req PlanRequest) (*Plan, error) {
 			req.AsOf = req.Day.In(loc)
 		}
 	}
+	e.paced(b, req.AsOf)
 	req.AsOf = e.now(req.AsOf)
 	if req.Day == 0 {
 		req.Day = ledger.DayOf(req.AsOf, loc)

@@ -48,22 +48,6 @@ func (e *Engine) Knows(creditor string) bool {
 	return err == nil
 }
 
-// Stale tells whether learning as of now would see anything new: events since
-// the last one, or a new day.
-func (e *Engine) Stale(creditor string, now time.Time) bool {
-	b, err := e.book(creditor)
-	if err != nil {
-		return false
-	}
-	last := b.learned.Load().asOf
-	if !now.After(last) {
-		return false
-	}
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	return len(b.accounts) > 0 && (len(b.dirty) > 0 || now.UTC().Truncate(24*time.Hour).After(last))
-}
-
 // Ready returns why decisions could not be made now, or nil.
 func (e *Engine) Ready(ctx context.Context) error {
 	if err := e.store.DB().PingContext(ctx); err != nil {
