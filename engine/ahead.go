@@ -148,13 +148,16 @@ func (s *scratch) solve(q *question, v *verdict) {
 func (s *scratch) bestHours(r *response.Model) {
 	for day := range s.rates {
 		for c := range ledger.Channels {
-			best := math.Inf(-1)
+			best, there := math.Inf(-1), 0.0
+			if waits(ledger.Channel(c)) {
+				there = r.Coef[response.CovThere]
+			}
 			for hour := firstHour; hour <= lastHour; hour++ {
 				if how := day*24 + hour; s.usable[how]&(1<<c) != 0 {
-					best = max(best, s.notice[c][how])
+					best = max(best, r.Coef[response.CovNotice]*s.notice[c][how]+there*s.there[how])
 				}
 			}
-			x := s.habit.rate[c] + r.Coef[response.CovNotice]*best
+			x := s.habit.rate[c] + best
 			if day >= 5 {
 				x += r.Coef[response.CovWeekend]
 			}

@@ -43,6 +43,8 @@ type scratch struct {
 	noticed  [ledger.Channels][timing.Hours]float64
 	notice   [ledger.Channels][timing.Hours]float64
 	plain    [ledger.Channels][timing.Hours]float64 // notice in ordinary weather
+	there    [timing.Hours]float64                  // log of avail against its average
+	usually  [timing.Hours]float64                  // there in ordinary weather
 	options  []option
 	relative []float64
 	surv     [rewardHorizon + 1]float64
@@ -300,6 +302,11 @@ func (s *scratch) candidates(q *question, v *verdict) {
 		noon := f.at + int64(day)*86400 + 6*3600
 		s.tired[day], s.weary[day] = fatigue(s.f.recent, noon), s.annoyance(q, noon)
 	}
+	s.present(&s.calm)
+	s.usually = s.there
+	if weathered {
+		s.present(&s.avail)
+	}
 	for c := range ledger.Channel(ledger.Channels) {
 		s.noticing(c, &s.calm, l.model)
 		s.plain[c] = s.notice[c]
@@ -386,6 +393,22 @@ func (s *scratch) noticing(c ledger.Channel, avail *[timing.Hours]float64, m *mo
 	}
 }
 
+// present fills s.there, bounded as notice is: what is found at once may move more
+// than what is found later. Of a call and of post nothing is left to say.
+func (s *scratch) present(avail *[timing.Hours]float64) {
+	mean := 0.0
+	for _, how := range dayHours {
+		mean += avail[how]
+	}
+	mean = max(mean/float64(len(dayHours)), 1e-9)
+	for _, how := range dayHours {
+		s.there[how] = math.Log(min(max(avail[how]/mean, 0.05), 4))
+	}
+}
+
+// waits tells whether a message on c lies until it is noticed.
+func waits(c ledger.Channel) bool { return c != ledger.Letter && c != ledger.Phone }
+
 // gain fills s.gains[c]: by day of sending, the share of the horizon that is
 // saved if the contact fires.
 func (s *scratch) gain(c ledger.Channel, r *response.Model) {
@@ -431,6 +454,10 @@ func (s *scratch) push(r *response.Model, c ledger.Channel, tone ledger.Tone, sl
 		weather: r.Coef[response.CovNotice] * (s.notice[c][sl.how] - s.plain[c][sl.how]),
 		tired:   r.Coef[response.CovFatigue] * s.tired[sl.day],
 		late:    r.Coef[response.CovLate] * late,
+	}
+	if waits(c) {
+		p.hour += r.Coef[response.CovThere] * s.usually[sl.how]
+		p.weather += r.Coef[response.CovThere] * (s.there[sl.how] - s.usually[sl.how])
 	}
 	switch tone {
 	case ledger.Neutral:

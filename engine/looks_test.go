@@ -7,6 +7,7 @@ import (
 
 	"rappel/datasets/ledger"
 	"rappel/models"
+	"rappel/models/response"
 	"rappel/models/timing"
 )
 
@@ -107,5 +108,33 @@ func TestLooksOfOnesOwnAccord(t *testing.T) {
 	}
 	if own[22] < 2*plain[22] { // Monday, ten in the evening
 		t.Errorf("hazard at ten in the evening %.3f, was %.3f", own[22], plain[22])
+	}
+}
+
+// What is found at once moves more, where the book has taught it; a call and a
+// letter have nothing to lie for.
+func TestHourOfSendingCounts(t *testing.T) {
+	var avail [timing.Hours]float64
+	for how := range avail {
+		avail[how] = 0.02
+	}
+	avail[18] = 0.2 // Monday, six in the evening
+	s := newScratch()
+	s.present(&avail)
+	s.usually = s.there
+	m := models.Prior().Response
+	early, late := &slot{hour: 9, how: 9}, &slot{hour: 18, how: 18}
+	gain := func(c ledger.Channel) float64 {
+		x, y := s.push(m, c, ledger.Friendly, late), s.push(m, c, ledger.Friendly, early)
+		return x.sum() - y.sum()
+	}
+	if got := gain(ledger.Email); got != 0 {
+		t.Errorf("before any data %.2f, want 0", got)
+	}
+	m.Coef[response.CovThere] = 0.5
+	for c := range ledger.Channel(ledger.Channels) {
+		if got, want := gain(c) > 0.5, waits(c); got != want {
+			t.Errorf("%v: six in the evening is worth more: %v, want %v", c, got, want)
+		}
 	}
 }

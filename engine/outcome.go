@@ -43,6 +43,7 @@ func (a *account) follow(d *response.Debtor, told *[ledger.Channels][2]float64, 
 	at, loc, h, m := s.f.at, s.f.loc, &s.habit, l.model
 	*d = response.Debtor{Segment: h.profile}
 	l.availability(&s.avail, h)
+	s.present(&s.avail)
 	for c := range ledger.Channel(ledger.Channels) {
 		s.noticing(c, &s.avail, m)
 	}
@@ -81,6 +82,9 @@ func (a *account) follow(d *response.Debtor, told *[ledger.Channels][2]float64, 
 			Asked: c.channel != ledger.Letter && (seen[i] || at-c.at >= 2*86400),
 		}
 		k.X[response.CovNotice] = s.notice[c.channel][how]
+		if waits(c.channel) {
+			k.X[response.CovThere] = s.there[how]
+		}
 		k.X[response.CovFatigue] = f
 		late := response.Late(dpd)
 		k.X[response.CovLate] = late

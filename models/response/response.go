@@ -49,12 +49,13 @@ const (
 	CovPreDue             // sent before the due date
 	CovRepeat             // on the channel of the last contact, which met silence
 	CovWeekend            // sent on Saturday or Sunday
+	CovThere              // log of the hazard of looking in the hour of sending against the average hour
 	Covariates            // how many there are
 )
 
 // CovariateNames names the covariates, in order.
 var CovariateNames = [Covariates]string{
-	"notice", "fatigue", "neutral", "formal", "neutral_late", "formal_late", "late", "pre_due", "repeat", "weekend",
+	"notice", "fatigue", "neutral", "formal", "neutral_late", "formal_late", "late", "pre_due", "repeat", "weekend", "there",
 }
 
 // Late maps days past due to 0 at the due date and 1 from day 45 on.
@@ -127,7 +128,7 @@ const seenPrior = 4
 var (
 	priorBaseSD = 0.5
 	priorSignSD = 0.3
-	priorCoefSD = [Covariates]float64{0.1, 0.12, 0.25, 0.25, 0.35, 0.35, 0.25, 0.3, 0.15, 0.2}
+	priorCoefSD = [Covariates]float64{0.1, 0.12, 0.25, 0.25, 0.35, 0.35, 0.25, 0.3, 0.15, 0.2, 0.25}
 )
 
 // Prior returns the model before any data: experts' figures of what a reminder

@@ -47,6 +47,10 @@ func (w *world) draw(rng *rand.Rand, segment int) Debtor {
 				k.X[j] = float64(rng.IntN(3))
 				eta += w.coef[j] * k.X[j]
 			}
+			if b := w.coef[CovThere]; b != 0 {
+				k.X[CovThere] = 2*rng.Float64() - 1
+				eta += b * k.X[CovThere]
+			}
 			if len(sent) == 0 {
 				first = len(d.Trials)
 			}
@@ -156,6 +160,28 @@ func TestFitFindsThePlantedRates(t *testing.T) {
 // TestVariancesAreNotLost: not knowing whose doing payments were makes debtors look
 // more alike than they are; taking every contact as fully told loses what they
 // differ in. Experts are made to believe too little, so that data must say it.
+// Where it counts that somebody looks in the very hour of sending, payments tell.
+func TestTheHourOfSendingIsLearnt(t *testing.T) {
+	w := world{rate: [Channels]float64{0.2, 0.3, 0.3, 0.2, 0.3}, own: 0.3, pair: 0.5, natural: 0.03, contacts: 14}
+	for _, want := range []float64{0.6, 1e-9} { // the prior's standard deviation is 0.25
+		w.coef[CovThere] = want
+		rng := rand.New(rand.NewPCG(7, 8))
+		p := Prior()
+		p.Extend(&[Channels]float64{})
+		var book []Debtor
+		for range 400 {
+			book = append(book, w.draw(rng, 0))
+		}
+		m, err := Fit(book, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Coef[CovThere]; math.Abs(got-want) > 0.18 { // three standard errors of some 1,500 moved
+			t.Errorf("effect of the hour %.2f, want %.2f", got, want)
+		}
+	}
+}
+
 func TestVariancesAreNotLost(t *testing.T) {
 	w := world{rate: [Channels]float64{0.12, 0.13, 0.14, 0.12, 0.15}, natural: 0.03, contacts: 15, own: 0.4, pair: 0.7}
 	prior := known(1)
