@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -217,7 +218,7 @@ func invoiceIssued(e *Event, f *fields) {
 		ID:       f.text("invoice_id", required),
 		IssuedAt: f.momentOrDay("issued_at"),
 		DueOn:    f.day("due_on", required),
-		Cents:    f.cents("amount", required),
+		Cents:    f.cents("amount", required, noise),
 		Currency: f.text("currency", required),
 	}
 	if v.IssuedAt.IsZero() {
@@ -241,7 +242,7 @@ func paymentReceived(e *Event, f *fields) {
 		Creditor: e.Creditor, Debtor: e.Debtor, PaidAt: e.Time,
 		ID:      f.text("payment_id", required),
 		Invoice: f.text("invoice_id", required),
-		Cents:   f.cents("amount", required),
+		Cents:   f.cents("amount", required, noise),
 		Method:  f.text("method", optional),
 	}}
 }
@@ -251,7 +252,7 @@ func contactSent(e *Event, f *fields) {
 		Creditor: e.Creditor, Debtor: e.Debtor, SentAt: e.Time,
 		ID:        f.text("contact_id", required),
 		Decision:  f.text("decision_id", optional),
-		CostCents: f.cents("cost", optional),
+		CostCents: f.cents("cost", optional, cent/2),
 	}
 	c.Channel, _ = f.channel(required)
 	if tone := f.word("tone", optional, ToneNames[:]...); tone != "" {
@@ -524,7 +525,12 @@ func (f *fields) list(name string) []json.RawMessage {
 	return items
 }
 
-func (f *fields) cents(name string, n need) int64 {
+// How far a JSON number may lie from whole cents, in cents: a computed sum such as
+// 0.30000000000000004 is what was meant; a cost, often a fraction of a cent, is
+// rounded.
+const noise, cent = 1e-6, 1.0
+
+func (f *fields) cents(name string, n need, slack float64) int64 {
 	raw := f.take(name)
 	if raw == nil {
 		f.missing(name, n)
@@ -544,6 +550,9 @@ func (f *fields) cents(name string, n need) int64 {
 		return 0
 	}
 	v, err := ParseCents(s)
+	if errors.Is(err, errFine) && raw[0] != '"' {
+		v, err = nearCents(raw, slack)
+	}
 	if err == nil && v < 0 {
 		err = errNegative
 	}
@@ -552,6 +561,20 @@ func (f *fields) cents(name string, n need) int64 {
 		return 0
 	}
 	return v
+}
+
+// nearCents reads a JSON number of more than two decimals that lies within slack of
+// whole cents.
+func nearCents(raw []byte, slack float64) (int64, error) {
+	x, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil || math.Abs(x) > maxCents/100 {
+		return 0, errLarge
+	}
+	whole := math.Round(100 * x)
+	if math.Abs(100*x-whole) > slack {
+		return 0, errFine
+	}
+	return int64(whole), nil
 }
 
 // Reasons why a text is not an amount of money.

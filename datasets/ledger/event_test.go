@@ -57,6 +57,14 @@ func TestParseEventGivesRows(t *testing.T) {
 			"contact.sent", `{"contact_id":"c1","decision_id":"x","channel":"letter","tone":"formal","cost":1.60,"invoice_ids":["i1","i2"]}`,
 			Rows{Contacts: []Contact{{Creditor: "acme", ID: "c1", Debtor: "D1", Decision: "x", Channel: Letter, Tone: Formal, SentAt: at, CostCents: 160, Invoices: []string{"i1", "i2"}}}},
 		},
+		{ // what adding binary fractions leaves
+			"payment.received", `{"payment_id":"p1","invoice_id":"i1","amount":0.30000000000000004}`,
+			Rows{Payments: []Payment{{Creditor: "acme", ID: "p1", Invoice: "i1", Debtor: "D1", PaidAt: at, Cents: 30}}},
+		},
+		{ // a message costs a fraction of a cent
+			"contact.sent", `{"contact_id":"c1","channel":"sms","cost":0.067}`,
+			Rows{Contacts: []Contact{{Creditor: "acme", ID: "c1", Debtor: "D1", Channel: SMS, SentAt: at, CostCents: 7}}},
+		},
 		{"contact.delivered", `{"contact_id":"c1"}`, with(sign("delivered"), func(e *Engagement) { e.Contact = "c1" })},
 		{"contact.bounced", `{"channel":"sms"}`, with(sign("bounced"), func(e *Engagement) { e.Channel, e.HasChannel = SMS, true })},
 		{"contact.opened", `{"contact_id":"c1","is_machine":true,"precision":"date"}`, with(sign("opened"), func(e *Engagement) { e.Contact, e.Machine, e.Precision = "c1", true, "date" })},
