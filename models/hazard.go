@@ -38,7 +38,7 @@ const (
 	colAge       = colOwn + len(ownEdges) + 1 // of days since issue
 	colWeekday   = colAge + len(ageEdges) + 1
 	colMonthEnd  = colWeekday + 7
-	colMonth     = colMonthEnd + monthEndDays // January …
+	colMonth     = colMonthEnd + 1 // January …
 	colAmount    = colMonth + 12
 	colHat       = colAmount + 1 // hats in log amount, see hatOf
 	colLift      = colHat + hats
@@ -87,7 +87,7 @@ var HazardNames = func() (names [HazardColumns]string) {
 	put(colOwn, bins("own", own)...)
 	put(colAge, bins("age", ageEdges[:])...)
 	put(colWeekday, "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-	put(colMonthEnd, "month_end-2", "month_end-1", "month_end", "month_end+1", "month_end+2")
+	put(colMonthEnd, "month_end")
 	put(colEndRun, "end_run-2", "end_run-1", "end_run", "end_run+1", "end_run+2")
 	put(colMonth, "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december")
 	put(colAmount, "log_amount")
@@ -159,7 +159,7 @@ func daily(p *Period, set func(j int, v float64)) {
 	set(colAge+bin(p.Age, ageEdges[:]), 1)
 	set(colWeekday+p.Weekday, 1)
 	if p.MonthEnd > 0 {
-		set(colMonthEnd+p.MonthEnd-1, 1)
+		set(colMonthEnd, 1)
 		set(colEndRun+p.MonthEnd-1, p.EndRun)
 	}
 	set(colMonth+(p.Month+11)%12, 1)
@@ -191,7 +191,7 @@ func hazardPrior() (mean, precision []float64) {
 	})
 	copy(mean[colOwn:], []float64{-0.8, -0.5, -0.2, 0.2, 0.5, 0.3, 0.1, -0.1, -0.3, -0.3})
 	copy(mean[colWeekday:], []float64{0.15, 0.1, 0.1, 0.1, 0.1, -0.6, -0.9})
-	copy(mean[colMonthEnd:], []float64{0.15, 0.15, 0.15, 0.15, 0.15})
+	mean[colMonthEnd] = 0.15
 	// Summer holidays and the end of the year: a first year cannot tell seasons
 	// from anything else that changes.
 	copy(mean[colMonth:], []float64{0, 0, 0, 0, 0, 0, -0.15, -0.2, 0, 0, 0, -0.1})
