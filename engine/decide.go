@@ -26,10 +26,8 @@ const (
 	// preDueDays is how long before the due date a reminder may go out.
 	preDueDays = 1
 	// slotSharpness concentrates the choice of the hour on the best one: the
-	// γ of inverse-gap weighting on values relative to the best. A book starts at
-	// slotCuriosity and gains one with every contact, so that its first ones go
-	// out at various hours: what was only ever sent at eight tells of eight alone.
-	slotSharpness, slotCuriosity = 1000, 30
+	// γ of inverse-gap weighting on values relative to the best.
+	slotSharpness = 1000
 )
 
 // exploration is how much the engine tries. A debtor gives a dozen answers in
@@ -47,7 +45,6 @@ type scratch struct {
 	plain    [ledger.Channels][timing.Hours]float64 // notice in ordinary weather
 	there    [timing.Hours]float64                  // log of avail against its average
 	usually  [timing.Hours]float64                  // there in ordinary weather
-	sharp    float64                                // γ of the choice of the hour
 	options  []option
 	relative []float64
 	surv     [rewardHorizon + 1]float64
@@ -293,7 +290,6 @@ var withinHours = [ledger.Channels]int{24, 24, 24, 48, 1}
 func (s *scratch) candidates(q *question, v *verdict) {
 	f, h, l := &s.f, &s.habit, q.learned
 	r := l.model.Response
-	s.sharp = l.sharpness()
 	l.availability(&s.avail, h)
 	s.calm = s.avail
 	weathered := l.modulate(&s.avail, f, h)
@@ -516,7 +512,7 @@ func (s *scratch) spread(options []option, best float64) {
 	}
 	n := len(options)
 	s.prob = slices.Grow(s.prob[:0], n)[:n]
-	bandit.InverseGap(s.prob, s.relative, s.sharp)
+	bandit.InverseGap(s.prob, s.relative, slotSharpness)
 	for i := range options {
 		options[i].prob = s.prob[i]
 	}

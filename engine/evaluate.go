@@ -193,7 +193,6 @@ func (e *Engine) frozen(ctx context.Context, b *book, asOf time.Time, o *PolicyO
 			return states, err
 		}
 		l.rows = e.follow(b, l)
-		l.tried = followed(l.rows)
 		states[k] = l
 	}
 	return states, nil

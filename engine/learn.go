@@ -30,7 +30,6 @@ type learned struct {
 	past  pasts                 // what was known at the issue of each invoice
 	looks map[ledger.Key]*looks // when debtors noticed messages
 	rows  map[string]*outcomes  // by debtor: what became of the contacts
-	tried int                   // contacts in rows
 }
 
 func newLearned(c champion, asOf time.Time) *learned {
@@ -111,8 +110,7 @@ func (e *Engine) Learn(ctx context.Context, creditor string, asOf time.Time) (*L
 		report.Refitted = true
 	}
 	l.rows = e.follow(b, l)
-	l.tried = followed(l.rows)
-	report.Contacts = l.tried
+	report.Contacts = followed(l.rows)
 
 	rewards := e.reward(b, l, last.asOf)
 	report.Rewards = len(rewards)
@@ -133,13 +131,6 @@ func (e *Engine) Learn(ctx context.Context, creditor string, asOf time.Time) (*L
 	e.opt.Log.LogAttrs(ctx, slog.LevelInfo, "learned", slog.String("creditor_id", creditor),
 		slog.Time("as_of", asOf), slog.Int("rewards", report.Rewards), slog.Bool("refitted", report.Refitted), slog.Float64("seconds", report.Seconds))
 	return report, nil
-}
-
-// sharpness is the γ with which hours are chosen, by the contacts that taught
-// the model, here or before.
-func (l *learned) sharpness() float64 {
-	known := max(float64(l.tried), l.model.Timing.Report.Events)
-	return min(slotCuriosity+known, slotSharpness)
 }
 
 // profiles returns the profile keys of the vectors, in order.
@@ -483,6 +474,5 @@ func (e *Engine) restore(ctx context.Context, b *book, at time.Time) (*learned, 
 	l.post = m.Bandit.Posterior()
 	e.look(b, l)
 	l.rows = e.follow(b, l)
-	l.tried = followed(l.rows)
 	return l, nil
 }

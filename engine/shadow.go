@@ -96,7 +96,6 @@ func (e *Engine) fromChampion(b *book, c champion, last *learned) *learned {
 	l := newLearned(c, last.asOf)
 	l.set, l.past, l.sky = last.set, last.past, last.sky
 	l.rows = e.follow(b, l)
-	l.tried = followed(l.rows)
 	return l
 }
 
