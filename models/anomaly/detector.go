@@ -193,13 +193,17 @@ const (
 // refit reads the cadence of b anew, and fits its baselines.
 func (d *Detector) refit(b *Debtor) {
 	b.Cadence = cadence(b.Paid, d.days[:])
-	d.Prior[b.Cadence].refit(b)
+	d.Prior[b.Cadence].refit(b, watched(len(b.Paid)))
 }
 
-// refit fits the baselines of b: on what is no longer under watch, and on all.
-func (p *Prior) refit(b *Debtor) {
+// watched returns how many of n payments are under watch for a change.
+func watched(n int) int { return min(n, window, max(3, n/3)) }
+
+// refit fits the baselines of b: on all but the last recent payments, which are
+// under watch, and on all.
+func (p *Prior) refit(b *Debtor, recent int) {
 	n := len(b.Paid)
-	b.Recent = min(n, window, max(3, n/3))
+	b.Recent = recent
 	b.Base = p.fit(b.Paid[:n-b.Recent], b.Profile, b.Carried)
 	b.Now = p.fit(b.Paid, b.Profile, b.Carried)
 }
@@ -338,7 +342,7 @@ func (d *Detector) Tick(day int32) Report {
 }
 
 // budget is the share of Config.PerYear that each kind may use.
-var budget = [Kinds]float64{Late: 0.6, Early: 0.15, Overdue: 0.25}
+var budget = [Kinds]float64{Late: 0.75, Early: 0.1, Overdue: 0.15}
 
 // invoicesPerYear is how many tests of one kind a debtor's payments give.
 var invoicesPerYear = [Cadences]float64{Irregular: 12, Weekly: 52, Monthly: 12}
@@ -387,6 +391,7 @@ func (d *Detector) examine(r *Report, i int, day int32) {
 		b.Moved, b.Since = day, late.Since
 	}
 	told := d.toldBy(b)
+	known := b.Base.N+float64(b.Recent) > least // or nothing paid can be told from a beginning
 	per := d.cfg.PerYear / invoicesPerYear[b.Cadence]
 	for _, f := range [...]*Finding{&late, &early, &over} {
 		if b.Fresh == 0 && f.P > suspicion {
@@ -405,7 +410,7 @@ func (d *Detector) examine(r *Report, i int, day int32) {
 			f.P = 1
 		}
 		d.batch[f.Kind] = append(d.batch[f.Kind], *f)
-		if b.Fresh > 0 {
+		if b.Fresh > 0 && (f.Kind == Overdue || known) {
 			d.fresh[f.Kind] = append(d.fresh[f.Kind], most)
 		}
 	}
@@ -520,7 +525,7 @@ func (d *Detector) discover(r *Report, k Kind, day int32) {
 		d.ps = append(d.ps, d.batch[k][i].P)
 	}
 	var level float64
-	d.found, level = d.Streams[k].Test(d.found, day, d.ps, d.fresh[k], d.Tallies[k].Level(d.cfg.FDR))
+	d.found, level = d.Streams[k].Test(d.found, day, d.ps, d.fresh[k], reckoned(len(d.Debtors)), d.Tallies[k].Level(d.cfg.FDR))
 	for _, i := range d.found {
 		f := d.batch[k][i]
 		f.Confidence = 1 - d.Streams[k].False(f.P, level, d.cfg.FDR)

@@ -209,7 +209,7 @@ func TestVerdictsMoveThreshold(t *testing.T) {
 		for range dismissed {
 			d.Verdict(Silent, false)
 		}
-		d.Add(Evidence{Kind: kind, P: (&Stream{}).level(epoch, 1, DefaultConfig().FDR) / 2})
+		d.Add(Evidence{Kind: kind, P: (&Stream{}).level(epoch, 1, free, DefaultConfig().FDR) / 2})
 		return len(d.Tick(epoch).Findings)
 	}
 	if got := found(0, Silent); got != 1 {

@@ -37,18 +37,25 @@ const (
 	year   = 365      // days over which the rate is held
 	spend  = 1.0 / 15 // share of what is left that a day may use
 	free   = 5        // discoveries that are reckoned with before any is made
+	each   = 200      // debtors for which one is, in books of more than a thousand
 	strict = 0.03     // no test is made at a higher level
 	few    = 5        // findings that what is believed of their p-values is worth
 	faint  = 4        // mean of Batch.Logs by finding before any is made
 )
 
+// reckoned returns how many discoveries are reckoned with in a book of so many
+// debtors before any is made. It grows with the book, or the first finding of a
+// large one would need evidence that no change gives.
+func reckoned(debtors int) float64 { return max(free, float64(debtors)/each) }
+
 // Test stores in found the indices of the p-values discovered on day, most
 // surprising first, at false discovery rate fdr, and returns it with the level:
-// the largest p-value that would have been discovered. Each element of fresh is a
+// the largest p-value that would have been discovered. Before any is made, reckoned
+// discoveries are reckoned with. Each element of fresh is a
 // test not made before, by the level beyond which it discovers nothing; the other
 // p-values, of tests that an earlier day was charged for, are asked again. It
 // panics if days go back.
-func (s *Stream) Test(found []int, day int32, p, fresh []float64, fdr float64) ([]int, float64) {
+func (s *Stream) Test(found []int, day int32, p, fresh []float64, reckoned, fdr float64) ([]int, float64) {
 	found = found[:0]
 	if len(p) == 0 {
 		return found, 0
@@ -57,7 +64,7 @@ func (s *Stream) Test(found []int, day int32, p, fresh []float64, fdr float64) (
 		panic("anomaly: day before the last")
 	}
 	s.Days = slices.DeleteFunc(s.Days, func(b Batch) bool { return b.Day <= day-year })
-	level := s.level(day, float64(len(fresh)), fdr)
+	level := s.level(day, float64(len(fresh)), reckoned, fdr)
 	for i := range p {
 		if p[i] <= level {
 			found = append(found, i)
@@ -94,7 +101,7 @@ func (s *Stream) False(p, level, fdr float64) float64 {
 // false findings that fdr grants, over as many tests as a day usually has. Of
 // what is granted before anything is found, half is there at first and the rest
 // comes over the year.
-func (s *Stream) level(day int32, fresh, fdr float64) float64 {
+func (s *Stream) level(day int32, fresh, reckoned, fdr float64) float64 {
 	left, tests, days, since := 0.0, fresh, 1.0, 1.0
 	for _, b := range s.Days {
 		left += fdr*b.Found - b.Charge
@@ -104,7 +111,7 @@ func (s *Stream) level(day int32, fresh, fdr float64) float64 {
 		days = float64(day - s.Days[0].Day + 1)
 		since = max(1, float64(day-s.Days[n-1].Day))
 	}
-	left += fdr * free * (1 + days/year) / 2
+	left += fdr * reckoned * (1 + days/year) / 2
 	share := 1 - math.Pow(1-spend, since)
 	return min(strict, max(0, share*left/max(1, tests/days)))
 }

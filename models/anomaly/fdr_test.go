@@ -27,7 +27,7 @@ func days(seed uint64, tests int, true_ float64, effect, fdr float64) (falsely, 
 			}
 			p[i] = distuv.UnitNormal.Survival(z)
 		}
-		found, _ = s.Test(found, day, p, ones[:len(p)], fdr)
+		found, _ = s.Test(found, day, p, ones[:len(p)], free, fdr)
 		for _, i := range found {
 			if real[i] {
 				truly++
@@ -87,7 +87,7 @@ func TestFalseIsCalibrated(t *testing.T) {
 				p[i] = distuv.UnitNormal.Survival(z)
 			}
 			var level float64
-			found, level = s.Test(found, day, p, ones, 0.1)
+			found, level = s.Test(found, day, p, ones, free, 0.1)
 			for _, i := range found {
 				x, weak := s.False(p[i], level, 0.1), 0
 				if x > 0.1 {
@@ -128,7 +128,7 @@ func TestStreamInQuietBook(t *testing.T) {
 func TestStreamForgets(t *testing.T) {
 	var s Stream
 	for day := range int32(3 * year) {
-		s.Test(nil, day, []float64{0.5, 1e-9}, []float64{1, 1}, 0.1)
+		s.Test(nil, day, []float64{0.5, 1e-9}, []float64{1, 1}, free, 0.1)
 	}
 	if len(s.Days) != year {
 		t.Errorf("%d batches remembered, want %d", len(s.Days), year)
@@ -142,7 +142,7 @@ func TestStreamLaws(t *testing.T) {
 			p := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) float64 {
 				return math.Pow(10, -rapid.Float64Range(0, 8).Draw(t, "log"))
 			}), 1, 20).Draw(t, "p")
-			found, threshold := s.Test(nil, day, p, slices.Repeat([]float64{1}, len(p)), 0.1)
+			found, threshold := s.Test(nil, day, p, slices.Repeat([]float64{1}, len(p)), free, 0.1)
 			in := map[int]bool{}
 			for i, j := range found {
 				in[j] = true

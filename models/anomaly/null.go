@@ -26,7 +26,7 @@ const (
 	nullSure   = 30     // payments that reached a level, or it is extrapolated
 	nullFrom   = 6      // levels that an extrapolation rests on
 	nullKept   = 0.75   // what is kept of the counts at the next Refit
-	nullBudget = 24_000 // payments played at a Refit, by cadence, at most
+	nullBudget = 48_000 // payments played at a Refit, by cadence, at most
 	nullEach   = 40     // and so many for each debtor
 	nullBook   = 20     // debtors, or too few are known
 	nullTurns  = 12     // payments of one shuffled history that count, at most
@@ -83,10 +83,11 @@ func (d *Detector) play(c Cadence, book []int, r *rand.Rand) {
 	for left := min(nullBudget, nullEach*len(book)); left > 0; {
 		from := &d.Debtors[book[r.IntN(len(book))]]
 		paid := from.ordinary()
+		whole := watched(len(paid))
 		paid = paid[:max(least+2, len(paid)-len(paid)/nullRecent)]
 		b := Debtor{Cadence: c, Profile: from.Profile, Paid: p.shuffle(d.shuffled[:0], paid, r), Fresh: 1}
 		d.shuffled = b.Paid
-		left -= d.replay(p, &b, &p.Null)
+		left -= d.replay(p, &b, whole, &p.Null)
 	}
 	for k := range p.Null {
 		above := &p.Null[k].Above
@@ -125,9 +126,10 @@ func (p *Prior) shuffle(dst, paid []Point, r *rand.Rand) []Point {
 }
 
 // replay plays the end of the history of b, adds what the tests made of it to
-// into, and returns how many payments it played. Only the last count: the tests
-// of a short history are not those of a long one.
-func (d *Detector) replay(p *Prior, b *Debtor, into *nulls) (played int) {
+// into, and returns how many payments it played. Only the last count, with as many
+// under watch as the whole has: the tests of a short history are not those of a
+// long one, which sees more small changes in chance.
+func (d *Detector) replay(p *Prior, b *Debtor, recent int, into *nulls) (played int) {
 	all := b.Paid
 	b.Paid = nil
 	from := max(least+1, len(all)+1-max(1, min(nullTurns, len(all)/nullPart))) // payments by the first that counts
@@ -143,7 +145,7 @@ func (d *Detector) replay(p *Prior, b *Debtor, into *nulls) (played int) {
 			}
 		}
 		b.Paid = all[:n]
-		p.refit(b)
+		p.refit(b, min(n, recent))
 		late, early := d.changes(p, b)
 		ps[Late], ps[Early] = min(ps[Late], b.peak(Late, late.P, true)), b.peak(Early, early.P, true)
 		if n < from {

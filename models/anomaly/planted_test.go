@@ -15,6 +15,7 @@ type plan struct {
 	gap           int     // days between invoices
 	noise         float64 // standard deviation of one payment, days
 	shift         float64 // planted change, days
+	change        string  // how it comes: see plan.add
 	planted       float64 // share of debtors that change
 	from, to      int     // days between which changes begin
 	outliers      float64 // share of payments that are ten days late once
@@ -93,6 +94,27 @@ func unit(kind string, r *rand.Rand, day int32, b *played, last *float64) float6
 	return z
 }
 
+// add returns the days late that the k'th invoice since a change has beyond the
+// habit, of which it is noise away: the shift from one invoice to the next unless
+// it comes otherwise.
+func (p *plan) add(k int, noise float64) float64 {
+	switch p.change {
+	case "drift": // by as much again with every invoice
+		return p.shift * float64(k+1)
+	case "back": // for eight invoices
+		if k >= 8 {
+			return 0
+		}
+	case "every second": // paid together with the next
+		if k%2 == 1 {
+			return 0
+		}
+	case "spread": // so many times as far from the mean as before
+		return (p.shift - 1) * noise
+	}
+	return p.shift
+}
+
 // alerted is one finding on a member of the shocked cell.
 type alerted struct {
 	debtor, day int
@@ -142,12 +164,18 @@ func play(tb testing.TB, p plan, seed uint64, cfg Config) outcome {
 		}
 		d.AddDebtor(0, groups...)
 		var last float64
+		var first int // invoice of the change
 		for k, due := 0, r.IntN(p.gap)+1; due <= p.days; k, due = k+1, due+p.gap {
-			late := b.mean + b.noise*unit(p.kind, r, int32(epoch+due), b, &last)
+			noise := b.noise * unit(p.kind, r, int32(epoch+due), b, &last)
+			late := b.mean + noise
 			if due >= b.at {
-				late += b.shift
 				if !b.moved {
-					b.at, b.moved = due, true
+					b.at, b.moved, first = due, true, k
+				}
+				if p.change == "" {
+					late += b.shift
+				} else {
+					late += p.add(k-first, noise)
 				}
 			}
 			if r.Float64() < p.outliers {
@@ -377,6 +405,36 @@ func BenchmarkPlanted(b *testing.B) {
 			replaced += o.replaced() / 5
 		}
 		b.Logf("shock on 30 %% of one sector and region: one roll-up, of that cell, in %.0f of 5 seeds; replaces %.0f %% of its members' alerts", one, 100*replaced)
+	}
+}
+
+// BenchmarkOther prints what other changes come to: how many are found by the
+// third, the sixth and the twelfth invoice since, in one book of 2,000 debtors.
+func BenchmarkOther(b *testing.B) {
+	for range b.N {
+		for _, c := range []struct {
+			name string
+			plan
+		}{
+			{"every two weeks, +3, noise 1", plan{gap: 14, noise: 1, shift: 3}},
+			{"every two weeks, +10, noise 2", plan{gap: 14, noise: 2, shift: 10}},
+			{"quarterly, +3, noise 1, three years", plan{gap: 91, noise: 1, shift: 3, days: 1095}},
+			{"quarterly, +10, noise 2, three years", plan{gap: 91, noise: 2, shift: 10, days: 1095}},
+			{"weekly, spread three times as wide, noise 1", plan{gap: 7, noise: 1, shift: 3, change: "spread"}},
+			{"monthly, spread three times as wide, noise 2", plan{gap: 30, noise: 2, shift: 3, change: "spread"}},
+			{"weekly in a run on Friday, +7, noise 1", plan{kind: "friday runs", gap: 7, noise: 1, shift: 7}},
+			{"monthly, one in fifty ten days late, +7, noise 2", plan{kind: "stray", gap: 30, noise: 2, shift: 7}},
+			{"weekly, later by half a day an invoice, noise 1", plan{gap: 7, noise: 1, shift: 0.5, change: "drift"}},
+			{"weekly, +3 for eight invoices, noise 1", plan{gap: 7, noise: 1, shift: 3, change: "back"}},
+			{"weekly, every second paid with the next, noise 1", plan{gap: 7, noise: 1, shift: 7, change: "every second"}},
+		} {
+			p := c.plan
+			p.debtors, p.planted, p.days = 2000, 0.1, max(365, p.days)
+			p.from, p.to = p.days*3/5, p.days-35
+			o := play(b, p, 1, DefaultConfig())
+			b.Logf("%-50s found within 3, 6, 12: %3.0f %3.0f %3.0f %%; false %.0f of %.0f", c.name, 100*o.within(3), 100*o.within(6), 100*o.within(12),
+				float64(o.byKind[Late]), float64(o.byKind[Late])+o.trueAlerts)
+		}
 	}
 }
 
