@@ -342,7 +342,7 @@ func (d *Detector) Tick(day int32) Report {
 }
 
 // budget is the share of Config.PerYear that each kind may use.
-var budget = [Kinds]float64{Late: 0.75, Early: 0.1, Overdue: 0.15}
+var budget = [Kinds]float64{Late: 0.65, Early: 0.1, Overdue: 0.25}
 
 // invoicesPerYear is how many tests of one kind a debtor's payments give.
 var invoicesPerYear = [Cadences]float64{Irregular: 12, Weekly: 52, Monthly: 12}
