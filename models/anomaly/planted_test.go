@@ -411,30 +411,30 @@ func BenchmarkPlanted(b *testing.B) {
 // BenchmarkOther prints what other changes come to: how many are found by the
 // third, the sixth and the twelfth invoice since, in one book of 2,000 debtors.
 func BenchmarkOther(b *testing.B) {
-	for range b.N {
-		for _, c := range []struct {
-			name string
-			plan
-		}{
-			{"every two weeks, +3, noise 1", plan{gap: 14, noise: 1, shift: 3}},
-			{"every two weeks, +10, noise 2", plan{gap: 14, noise: 2, shift: 10}},
-			{"quarterly, +3, noise 1, three years", plan{gap: 91, noise: 1, shift: 3, days: 1095}},
-			{"quarterly, +10, noise 2, three years", plan{gap: 91, noise: 2, shift: 10, days: 1095}},
-			{"weekly, spread three times as wide, noise 1", plan{gap: 7, noise: 1, shift: 3, change: "spread"}},
-			{"monthly, spread three times as wide, noise 2", plan{gap: 30, noise: 2, shift: 3, change: "spread"}},
-			{"weekly in a run on Friday, +7, noise 1", plan{kind: "friday runs", gap: 7, noise: 1, shift: 7}},
-			{"monthly, one in fifty ten days late, +7, noise 2", plan{kind: "stray", gap: 30, noise: 2, shift: 7}},
-			{"weekly, later by half a day an invoice, noise 1", plan{gap: 7, noise: 1, shift: 0.5, change: "drift"}},
-			{"weekly, +3 for eight invoices, noise 1", plan{gap: 7, noise: 1, shift: 3, change: "back"}},
-			{"weekly, every second paid with the next, noise 1", plan{gap: 7, noise: 1, shift: 7, change: "every second"}},
-		} {
+	for _, c := range []struct {
+		name string
+		plan
+	}{
+		{"every two weeks, +3, noise 1", plan{gap: 14, noise: 1, shift: 3}},
+		{"every two weeks, +10, noise 2", plan{gap: 14, noise: 2, shift: 10}},
+		{"quarterly, +3, noise 1, three years", plan{gap: 91, noise: 1, shift: 3, days: 1095}},
+		{"quarterly, +10, noise 2, three years", plan{gap: 91, noise: 2, shift: 10, days: 1095}},
+		{"weekly, spread three times as wide, noise 1", plan{gap: 7, noise: 1, shift: 3, change: "spread"}},
+		{"monthly, spread three times as wide, noise 2", plan{gap: 30, noise: 2, shift: 3, change: "spread"}},
+		{"weekly in a run on Friday, +7, noise 1", plan{kind: "friday runs", gap: 7, noise: 1, shift: 7}},
+		{"monthly, one in fifty ten days late, +7, noise 2", plan{kind: "stray", gap: 30, noise: 2, shift: 7}},
+		{"weekly, later by half a day an invoice, noise 1", plan{gap: 7, noise: 1, shift: 0.5, change: "drift"}},
+		{"weekly, +3 for eight invoices, noise 1", plan{gap: 7, noise: 1, shift: 3, change: "back"}},
+		{"weekly, every second paid with the next, noise 1", plan{gap: 7, noise: 1, shift: 7, change: "every second"}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
 			p := c.plan
 			p.debtors, p.planted, p.days = 2000, 0.1, max(365, p.days)
 			p.from, p.to = p.days*3/5, p.days-35
 			o := play(b, p, 1, DefaultConfig())
 			b.Logf("%-50s found within 3, 6, 12: %3.0f %3.0f %3.0f %%; false %.0f of %.0f", c.name, 100*o.within(3), 100*o.within(6), 100*o.within(12),
 				float64(o.byKind[Late]), float64(o.byKind[Late])+o.trueAlerts)
-		}
+		})
 	}
 }
 
