@@ -142,6 +142,9 @@ func TestErrors(t *testing.T) {
 			if got := strings.TrimSpace(strings.Join(pointers, " ")); got != tt.pointers {
 				t.Errorf("pointers %q, want %q: %s", got, tt.pointers, a.body)
 			}
+			if strings.HasPrefix(tt.name, "unknown debtor") && !strings.Contains(string(a.body), "D-9") {
+				t.Errorf("does not say which debtor: %s", a.body)
+			}
 			for _, internal := range []string{"store:", "ledger:", "engine:", "models:", "sql:", s.path, ".go:"} {
 				if bytes.Contains(a.body, []byte(internal)) {
 					t.Errorf("the answer tells %q: %s", internal, a.body)

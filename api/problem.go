@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -60,6 +61,7 @@ func problemOf(err error) *problem {
 		http4  *echo.HTTPError
 		fields engine.FieldErrors
 		field  *engine.FieldError
+		debtor *engine.DebtorError
 	)
 	switch {
 	case errors.As(err, &p):
@@ -72,6 +74,8 @@ func problemOf(err error) *problem {
 		return list.problem("invalid_field")
 	case errors.As(err, &field):
 		return faults{{field.Pointer, field.Detail}}.problem("invalid_field")
+	case errors.As(err, &debtor):
+		return &problem{Status: http.StatusNotFound, Code: "not_found", Detail: fmt.Sprintf("There is no debtor %q, or not for this key.", debtor.ID)}
 	case errors.Is(err, ledger.ErrNotFound):
 		return &problem{Status: http.StatusNotFound, Code: "not_found", Detail: "There is no such thing, or not for this key."}
 	case errors.Is(err, ledger.ErrConflict):

@@ -314,6 +314,13 @@ func (e *Engine) fold(ctx context.Context, r *ledger.Rows) {
 // ErrDebtor reports a debtor that the creditor's book does not hold.
 var ErrDebtor = fmt.Errorf("debtor: %w", ledger.ErrNotFound)
 
+// DebtorError is an ErrDebtor that says which.
+type DebtorError struct{ ID string }
+
+func (e *DebtorError) Error() string { return fmt.Sprintf("%q: %v", e.ID, ErrDebtor) }
+
+func (e *DebtorError) Unwrap() error { return ErrDebtor }
+
 // Recommend decides the next best action of one debtor and logs it before it
 // answers. The same idempotency key gives the same answer.
 func (e *Engine) Recommend(ctx context.Context, req Request) (*Decision, error) {
@@ -378,7 +385,7 @@ func (e *Engine) ask(s *scratch, b *book, l *learned, req *Request) (*question, 
 	a := b.accounts[req.Debtor]
 	if a == nil || !a.knownAt(at.Unix()) {
 		b.mu.RUnlock()
-		return nil, fmt.Errorf("%q: %w", req.Debtor, ErrDebtor)
+		return nil, &DebtorError{req.Debtor}
 	}
 	s.f.fill(a, at.Unix(), e.zone, b.location.Load())
 	pack := e.packs[c.PolicyPack]
@@ -640,7 +647,7 @@ func (e *Engine) Batch(ctx context.Context, req Request, debtors []string, yield
 	for _, id := range debtors {
 		if b.accounts[id] == nil {
 			b.mu.RUnlock()
-			return fmt.Errorf("%q: %w", id, ErrDebtor)
+			return &DebtorError{id}
 		}
 	}
 	b.mu.RUnlock()

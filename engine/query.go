@@ -290,7 +290,7 @@ func (e *Engine) Erase(ctx context.Context, key ledger.Key, actor string) error 
 	_, known := b.accounts[key.Debtor]
 	b.mu.RUnlock()
 	if !known {
-		return fmt.Errorf("%q: %w", key.Debtor, ErrDebtor)
+		return &DebtorError{key.Debtor}
 	}
 	if _, err := e.store.Erase(ctx, key); err != nil {
 		return err

@@ -45,7 +45,7 @@ func (e *Engine) story(ctx context.Context, b *book, key ledger.Key, at time.Tim
 	a := b.accounts[key.Debtor]
 	if a == nil {
 		b.mu.RUnlock()
-		return nil, fmt.Errorf("%q: %w", key.Debtor, ErrDebtor)
+		return nil, &DebtorError{key.Debtor}
 	}
 	list := a.timeline(at.Unix(), loc)
 	sent := map[string]bool{} // decisions that a contact carried out
@@ -265,7 +265,7 @@ func (e *Engine) knows(key ledger.Key) error {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	if b.accounts[key.Debtor] == nil {
-		return fmt.Errorf("%q: %w", key.Debtor, ErrDebtor)
+		return &DebtorError{key.Debtor}
 	}
 	return nil
 }
