@@ -32,7 +32,7 @@ const (
 	nullTurns  = 12     // payments of one shuffled history that count, at most
 	nullPart   = 4      // and one in so many
 	nullBefore = 6      // payments played before them, at most
-	nullRecent = 5      // of a history, the last one in so many is left out: a change not found yet is there
+	nullRecent = 5      // of a history longer than a window, the last one in so many is left out: a change not found yet is there
 )
 
 // Rate returns the probability of evidence as strong as nominal p.
@@ -84,7 +84,9 @@ func (d *Detector) play(c Cadence, book []int, r *rand.Rand) {
 		from := &d.Debtors[book[r.IntN(len(book))]]
 		paid := from.ordinary()
 		whole := watched(len(paid))
-		paid = paid[:max(least+2, len(paid)-len(paid)/nullRecent)]
+		if len(paid) > window {
+			paid = paid[:len(paid)-len(paid)/nullRecent]
+		}
 		b := Debtor{Cadence: c, Profile: from.Profile, Paid: p.shuffle(d.shuffled[:0], paid, r), Fresh: 1}
 		d.shuffled = b.Paid
 		left -= d.replay(p, &b, whole, &p.Null)
