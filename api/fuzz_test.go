@@ -116,6 +116,9 @@ func FuzzQuery(f *testing.F) {
 		f.Add(byte(i), "creditor_id=acme&as_of=2026-03-02T06:00:00%2B01:00&limit=10&cursor=x&weeks=8&language=nl&status=open")
 		f.Add(byte(i), "creditor_id=acme&cursor=MC41IGE&current=true&debtor_id=D-0&from=2026-01-01&to=0000-01-01&fee_share=NaN&weeks=-1&limit=1e9")
 		f.Add(byte(i), "creditor_id=%00&as_of=%ff;limit")
+		for _, name := range []string{"as_of", "from", "to", "limit", "cursor", "weeks", "backtest", "fee_share", "current", "debtor_id", "kind", "status", "state", "language"} {
+			f.Add(byte(i), "creditor_id=acme&"+name+"=")
+		}
 	}
 	f.Fuzz(func(t *testing.T, path byte, query string) {
 		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, paths[int(path)%len(paths)], nil)
