@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 	"golang.org/x/time/rate"
@@ -30,6 +31,26 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 		}
 		c.Set("key", key)
+		return next(c)
+	}
+}
+
+// readable refuses names in a path or a query that are not UTF-8: nothing has
+// such a name.
+func readable(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		for _, v := range c.ParamValues() {
+			if !utf8.ValidString(v) {
+				return ledger.ErrNotFound
+			}
+		}
+		for name, values := range c.QueryParams() {
+			for _, v := range values {
+				if !utf8.ValidString(v) {
+					return &engine.FieldError{Pointer: "/" + strings.ToValidUTF8(name, "?"), Detail: "is not UTF-8"}
+				}
+			}
+		}
 		return next(c)
 	}
 }

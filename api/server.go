@@ -59,7 +59,7 @@ func New(e *engine.Engine, cfg Config, now func() time.Time, log *slog.Logger) *
 	s.limits = newLimits(cfg.RatePerKey, cfg.Burst, now)
 	s.echo.HideBanner, s.echo.HidePort = true, true
 	s.echo.HTTPErrorHandler = s.fail
-	s.echo.Use(s.identify, s.observe, s.survive)
+	s.echo.Use(s.identify, s.observe, s.survive, readable)
 	s.routes()
 	return s
 }
