@@ -161,6 +161,26 @@ func TestNaturalPayments(t *testing.T) {
 	}
 }
 
+// TestSignOfAnUnknownContact: what names a contact that nobody reported is a sign of
+// the debtor, and says nothing of the contacts that are known.
+func TestSignOfAnUnknownContact(t *testing.T) {
+	db := warehouse(t)
+	exec(t, db, `
+		INSERT INTO creditors (creditor_id) VALUES ('acme');
+		INSERT INTO debtors VALUES ('acme', 'd', '2025-01-01', 'business', 'nl', '', 'BE', '9000', '56.101', '2025-01-01');
+		INSERT INTO contacts BY NAME SELECT 'acme' AS creditor_id, 'c1' AS contact_id, 'd' AS debtor_id, 'email' AS channel, '2025-03-03 09:00:00+00'::TIMESTAMPTZ AS sent_at;
+		INSERT INTO engagements BY NAME SELECT 'acme' AS creditor_id, 'd' AS debtor_id, * FROM (VALUES
+			('e1', 'gone', 'delivered', '2025-03-03 09:01:00+00'::TIMESTAMPTZ), ('e2', 'gone', 'opened', '2025-03-03 14:40:00+00'), ('e3', 'gone', 'replied', '2025-03-03 15:00:00+00'))
+			v(event_id, contact_id, kind, occurred_at);`)
+	s := load(t, db, "2025-03-20T12:00:00Z", Filter{})
+	if s.Sends[0] != 1 || s.Delivered[0] != 0 || s.Opened[0] != 0 || s.Answered[0] != 0 || s.SilentRun[0] != 1 {
+		t.Errorf("%v sent, %v delivered, %v opened, %v answered, %v in a row unnoticed; want 1, 0, 0, 0 and 1", s.Sends[0], s.Delivered[0], s.Opened[0], s.Answered[0], s.SilentRun[0])
+	}
+	if looked := s.Opens[15] + s.Opens[16]; looked < 1.8 { // Monday, 14 and 15 h UTC
+		t.Errorf("%v signs at the hours of the two, want nearly 2", looked)
+	}
+}
+
 // TestUnreadSinks: a message that nobody saw counts for the hours in which it was
 // fresh, and hardly for those of the days after; two count twice.
 func TestUnreadSinks(t *testing.T) {

@@ -145,7 +145,11 @@ func (c *session) touch() error {
 			}
 			what, moments, hours := answers.of(d, 1), answers.of(d, 2), answers.of(d, 3)
 			for k, id := range answers.of(d, 0) {
-				f := &fates[at[id]]
+				i, ok := at[id]
+				if !ok {
+					continue // of a contact that is not known
+				}
+				f := &fates[i]
 				f.first[what[k]] = min(f.first[what[k]], moments[k])
 				if what[k] == 2 || what[k] == 3 {
 					f.hour = min(f.hour, hours[k])
