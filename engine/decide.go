@@ -389,9 +389,12 @@ func (s *scratch) noticing(c ledger.Channel, avail *[timing.Hours]float64, m *mo
 	}
 	mean = max(mean/float64(len(seen)), 1e-9)
 	for i, how := range dayHours {
-		noticed[how], notice[how] = seen[i], math.Log(min(max(seen[i]/mean, 0.05), 4))
+		noticed[how], notice[how] = seen[i], against(seen[i], mean)
 	}
 }
+
+// against is the logarithm of a chance over the mean of all hours, bounded.
+func against(x, mean float64) float64 { return math.Log(min(max(x/mean, 0.05), 4)) }
 
 // present fills s.there, bounded as notice is: what is found at once may move more
 // than what is found later. Of a call and of post nothing is left to say.
@@ -402,7 +405,7 @@ func (s *scratch) present(avail *[timing.Hours]float64) {
 	}
 	mean = max(mean/float64(len(dayHours)), 1e-9)
 	for _, how := range dayHours {
-		s.there[how] = math.Log(min(max(avail[how]/mean, 0.05), 4))
+		s.there[how] = against(avail[how], mean)
 	}
 }
 

@@ -43,31 +43,9 @@ func (e *Engine) Stale(creditor string, now time.Time) bool {
 	}
 	alive := now.Add(-dormant).Unix()
 	for _, a := range b.accounts {
-		if a.knownTo() > alive {
+		if a.latest() > alive {
 			return true
 		}
 	}
 	return false
-}
-
-// knownTo returns the moment of the last that is known of an account, in unix
-// seconds; cases and ratings come with something else.
-func (a *account) knownTo() int64 {
-	to := int64(0)
-	if n := len(a.profile); n > 0 {
-		to = max(to, a.profile[n-1].ObservedAt.Unix())
-	}
-	if n := len(a.contacts); n > 0 {
-		to = max(to, a.contacts[n-1].at)
-	}
-	if n := len(a.payments); n > 0 {
-		to = max(to, a.payments[n-1].at)
-	}
-	if n := len(a.signs); n > 0 {
-		to = max(to, a.signs[n-1].at)
-	}
-	for i := range a.invoices {
-		to = max(to, a.invoices[i].issued)
-	}
-	return to
 }

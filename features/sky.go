@@ -23,8 +23,9 @@ func partOf(hour int64) int64 { return ((hour%24 + 24) % 24) / 6 }
 // skiesOf adds up the rows of sky.sql, by place.
 func skiesOf(rows *grouped) []skyAt {
 	skies := make([]skyAt, len(rows.from)-1)
-	for p := range rows.deal(1)[0] {
-		hour, known, sun, wet := rows.of(p, 0), rows.of(p, 1), rows.of(p, 2), rows.of(p, 3)
+	for p := range skies {
+		of := func(column int) []int64 { return rows.of(int32(p), column) }
+		hour, known, sun, wet := of(0), of(1), of(2), of(3)
 		order := make([]int, len(hour))
 		for i := range order {
 			order[i] = i

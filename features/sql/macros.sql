@@ -40,14 +40,12 @@ CREATE MACRO zone_offset(zone, us) AS epoch_us(timezone(zone, make_timestamptz(u
 -- Calendar. Monday is 0; hour 0 of the week is Monday 00:00.
 CREATE MACRO weekday(day) AS (day + 3) % 7;
 CREATE MACRO hour_of_week(hour) AS (hour + 72) % 168;
-CREATE MACRO is_month_end(day) AS
-    day(date_of(day)) <= 2 OR day(date_of(day + 3)) <= 3;
-
--- Which of these five days it is: 1, 2 and 3, the last, of the old month, 4 and 5 of
--- the new one; or 0.
+-- The last three and first two days of a month: 1, 2 and 3, the last, of the old one,
+-- 4 and 5 of the new; or 0.
 CREATE MACRO month_end(day) AS
     CASE WHEN day(date_of(day)) <= 2 THEN 3 + day(date_of(day))
          WHEN day(date_of(day + 3)) <= 3 THEN day(date_of(day + 3)) ELSE 0 END;
+CREATE MACRO is_month_end(day) AS month_end(day) > 0;
 
 CREATE MACRO since_month_end(day) AS
     CASE WHEN day(date_of(day + 1)) = 1 THEN 0 ELSE day(date_of(day)) END;

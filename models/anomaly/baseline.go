@@ -156,12 +156,8 @@ func (p *Prior) fit(points []Point, profile int, own Carried) Baseline {
 	var months, lates [history]float64
 	x, y := months[:n], lates[:n]
 	var mean, centre float64
-	seasonal := p.seasonal()
 	for i, q := range points {
-		y[i] = p.late(q)
-		if seasonal {
-			y[i] -= p.season(q.Due)
-		}
+		y[i] = p.late(q) - p.season(q.Due)
 		mean += y[i] / float64(n)
 		centre += float64(q.Due) / float64(n)
 	}

@@ -95,12 +95,12 @@ func unit(kind string, r *rand.Rand, day int32, b *played, last *float64) float6
 }
 
 // add returns the days late that the k'th invoice since a change has beyond the
-// habit, of which it is noise away: the shift from one invoice to the next unless
+// habit, of which it is noise away: shift from one invoice to the next unless
 // it comes otherwise.
-func (p *plan) add(k int, noise float64) float64 {
+func (p *plan) add(shift float64, k int, noise float64) float64 {
 	switch p.change {
 	case "drift": // by as much again with every invoice
-		return p.shift * float64(k+1)
+		return shift * float64(k+1)
 	case "back": // for eight invoices
 		if k >= 8 {
 			return 0
@@ -110,9 +110,9 @@ func (p *plan) add(k int, noise float64) float64 {
 			return 0
 		}
 	case "spread": // so many times as far from the mean as before
-		return (p.shift - 1) * noise
+		return (shift - 1) * noise
 	}
-	return p.shift
+	return shift
 }
 
 // alerted is one finding on a member of the shocked cell.
@@ -172,11 +172,7 @@ func play(tb testing.TB, p plan, seed uint64, cfg Config) outcome {
 				if !b.moved {
 					b.at, b.moved, first = due, true, k
 				}
-				if p.change == "" {
-					late += b.shift
-				} else {
-					late += p.add(k-first, noise)
-				}
+				late += p.add(b.shift, k-first, noise)
 			}
 			if r.Float64() < p.outliers {
 				late += 10

@@ -157,9 +157,6 @@ func TestFitFindsThePlantedRates(t *testing.T) {
 	}
 }
 
-// TestVariancesAreNotLost: not knowing whose doing payments were makes debtors look
-// more alike than they are; taking every contact as fully told loses what they
-// differ in. Experts are made to believe too little, so that data must say it.
 // Where it counts that somebody looks in the very hour of sending, payments tell.
 func TestTheHourOfSendingIsLearnt(t *testing.T) {
 	w := world{rate: [Channels]float64{0.2, 0.3, 0.3, 0.2, 0.3}, own: 0.3, pair: 0.5, natural: 0.03, contacts: 14}
@@ -182,6 +179,9 @@ func TestTheHourOfSendingIsLearnt(t *testing.T) {
 	}
 }
 
+// TestVariancesAreNotLost: not knowing whose doing payments were makes debtors look
+// more alike than they are; taking every contact as fully told loses what they
+// differ in. Experts are made to believe too little, so that data must say it.
 func TestVariancesAreNotLost(t *testing.T) {
 	w := world{rate: [Channels]float64{0.12, 0.13, 0.14, 0.12, 0.15}, natural: 0.03, contacts: 15, own: 0.4, pair: 0.7}
 	prior := known(1)
