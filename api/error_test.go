@@ -103,7 +103,7 @@ func TestErrors(t *testing.T) {
 		{"erasure of another's debtor", "DELETE", debtorPath("X-1", "other"), nil, []with{bearer(mine)}, 404, "not_found", ""},
 		{"profile without creditor", "GET", "/v1/debtors/D-0", nil, nil, 422, "invalid_field", "/creditor_id"},
 		{"unknown profile", "GET", debtorPath("D-9", acme), nil, nil, 404, "not_found", ""},
-		{"profile of no text", "GET", "/v1/debtors/%ff?creditor_id=acme", nil, nil, 404, "not_found", ""},
+		{"decision of no text", "GET", "/v1/decisions/%ff", nil, nil, 404, "not_found", ""},
 		{"creditor of no text", "GET", "/v1/debtors/D-0?creditor_id=%ff", nil, nil, 422, "invalid_field", "/creditor_id"},
 		{"unknown erasure", "DELETE", debtorPath("D-9", acme), nil, nil, 404, "not_found", ""},
 		{"unknown decision", "GET", "/v1/decisions/none", nil, nil, 404, "not_found", ""},
