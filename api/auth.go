@@ -39,8 +39,8 @@ func (s *Server) authenticate(next echo.HandlerFunc) echo.HandlerFunc {
 // such a name.
 func readable(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		for _, v := range c.ParamValues() {
-			if !utf8.ValidString(v) {
+		for _, name := range c.ParamNames() {
+			if !utf8.ValidString(param(c, name)) {
 				return ledger.ErrNotFound
 			}
 		}
